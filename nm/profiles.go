@@ -52,9 +52,10 @@ type Profiles interface {
 	// enough to know which names are taken. On a host with very many tunnels, List may leave out
 	// Unsaved and Path.
 	List(ctx context.Context) ([]Profile, error)
-	// Get returns one profile with all its fields. It fails with [fault.ErrNotFound] if there is no
-	// such profile.
+	// Get returns one profile with all its fields, Exists nothing: both fail with
+	// [fault.ErrNotFound] if there is no such profile.
 	Get(ctx context.Context, uuid string) (Profile, error)
+	Exists(ctx context.Context, uuid string) error
 	// Serials returns the Serial of every profile, in a fraction of List's time.
 	Serials(ctx context.Context) ([]uint64, error)
 	// Add makes a profile with that UUID, in memory only and without autoconnect. It is on trial,

@@ -17,8 +17,7 @@ type System struct {
 	Gateway  keep.Gateway
 	Store    keep.Store
 	Keeper   keep.Keeper
-	// Listener hears the packets beside a tunnel while it is verified. It is nil where nothing can
-	// be listened to: then the verification knows less.
+	// Listener hears the packets beside a tunnel. Where it is nil, the verification knows less.
 	Listener kernel.Listener
 	// Zones knows firewalld's zones. It is nil where nobody can be asked.
 	Zones Zones

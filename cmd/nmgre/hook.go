@@ -109,7 +109,7 @@ func (a *app) hookCommand() *cobra.Command {
 			if adapters.Settled(ctx, a.files(), action) {
 				return nil
 			}
-			c, err := a.hook(ctx, keep.PatienceAt(action))
+			c, err := a.hook(ctx, action)
 			a.logHook(event, c, err)
 			return err
 		},
@@ -117,8 +117,9 @@ func (a *app) hookCommand() *cobra.Command {
 }
 
 // hook converges. It waits for the bus, for NetworkManager, and for other nmgre processes, no
-// longer than patience for each.
-func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged, error) {
+// longer for each than the event's patience.
+func (a *app) hook(ctx context.Context, event string) (keep.Converged, error) {
+	patience := keep.PatienceAt(event)
 	opening, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	host, closeHost, err := a.host(opening)
@@ -130,7 +131,7 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 	if !host.Kernel.CanChange() {
 		return keep.Converged{}, &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
 	}
-	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience, Settling: adapters.Settling(host.Kernel, a.files())}
+	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience, Leaving: keep.IsLeaving(event), Settling: adapters.Settling(host.Kernel, a.files())}
 	tried, _ := host.Store.Tried(ctx) // converging tells the error
 	c, err := keeper.Converge(ctx, "")
 	if slices.ContainsFunc(tried, func(t keep.Tried) bool { return t.Dead }) {

@@ -11,6 +11,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm/dbus/reason"
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -69,7 +70,7 @@ func (a *activation) run(ctx context.Context, profile dbus.ObjectPath) error {
 	// The properties read now have everything up to here, and signals tell the rest.
 	all, err := a.watch.link.getAll(ctx, a.active.path, gnm.ActiveConnectionInterface)
 	switch {
-	case isGone(err):
+	case refusal.IsGone(err):
 		return a.giveUp(ctx)
 	case err != nil:
 		return err

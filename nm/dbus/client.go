@@ -12,6 +12,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/again"
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/seen"
 	"nmgre/nm/dbus/socket"
 	"nmgre/nm/dbus/wire"
@@ -205,7 +206,7 @@ func (l *link) answerOf(path dbus.ObjectPath, err error) error {
 			return errBusSilent
 		}
 	}
-	_, last := splitMember(errorName(err))
+	_, last := splitMember(refusal.Name(err))
 	if (path == manager || path == settings) && (last == "UnknownObject" || last == "UnknownMethod" || last == "UnknownInterface") {
 		return stillStarting()
 	}
@@ -241,7 +242,7 @@ func (l *link) lookup(ctx context.Context, uuid string) (path dbus.ObjectPath, e
 func (l *link) lookupRequest(uuid string, path *dbus.ObjectPath) request {
 	return request{path: settings, method: gnm.SettingsGetConnectionByUUID, args: []any{uuid}, done: func(body []any, err error) error {
 		*path = result[dbus.ObjectPath](body)
-		if isGone(err) || errorName(err) == nameInvalidConnection {
+		if refusal.IsNoProfile(err) {
 			return l.notFound(uuid)
 		}
 		return err

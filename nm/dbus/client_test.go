@@ -611,3 +611,47 @@ func TestTogether(t *testing.T) {
 	}
 	noRules(t, bus)
 }
+
+// A profile that has just come up is told of by few calls, however many others are up: the hook
+// asks for it then. Whether there is a profile at all is one call.
+func TestFewQuestions(t *testing.T) {
+	bus, c := start(t)
+	add(t, c)
+	for i := range 4 {
+		other := dbustest.Tunnels["plain"]
+		other.Name = fmt.Sprintf("other%d", i)
+		uuid := fmt.Sprintf("11111111-1111-4111-8111-11111111111%d", i)
+		if err := errors.Join(c.Add(t.Context(), uuid, other), c.Activate(soon(t, 5*time.Second), uuid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bus.SetActivation(dbustest.Activation{})
+	err := c.Activate(soon(t, 5*time.Second), dbustest.UUID)
+	if err == nil {
+		_, err = c.Save(t.Context(), dbustest.UUID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := func(do func(c *Client)) (n int) {
+		other := connect(t, bus)
+		before := len(bus.Calls())
+		do(other)
+		return len(bus.Calls()) - before
+	}
+	if n := calls(func(c *Client) {
+		if p, err := c.Get(t.Context(), dbustest.UUID); err != nil || p.State != nm.StateActive {
+			t.Errorf("%+v, %v", p, err)
+		}
+	}); n != 5 {
+		t.Errorf("a profile takes %d calls: %v", n, bus.Calls()[len(bus.Calls())-n:])
+	}
+	if n := calls(func(c *Client) {
+		if err := c.Exists(t.Context(), dbustest.UUID); err != nil {
+			t.Error(err)
+		}
+	}); n != 1 {
+		t.Errorf("the question whether there is a profile takes %d calls", n)
+	}
+	check(t, c.Exists(t.Context(), "22222222-2222-4222-8222-222222222222"), fault.ErrNotFound)
+}

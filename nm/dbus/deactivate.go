@@ -8,6 +8,7 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -111,7 +112,7 @@ func (l *link) deleteProfile(ctx context.Context, uuid string) (tried wire.Setti
 	if err == nil {
 		err = l.call(ctx, profile, gnm.ConnectionDelete, nil)
 	}
-	if isGone(err) {
+	if refusal.IsGone(err) {
 		return tried, nil
 	}
 	return tried, err
@@ -136,7 +137,7 @@ func (l *link) deleteLink(ctx context.Context, tried wire.Settings) error {
 		return nil
 	}
 	var device dbus.ObjectPath
-	if err := l.call(ctx, manager, gnm.NetworkManagerGetDeviceByIpIface, []any{name}, &device); isGone(err) {
+	if err := l.call(ctx, manager, gnm.NetworkManagerGetDeviceByIpIface, []any{name}, &device); refusal.IsGone(err) {
 		return nil
 	} else if err != nil {
 		return err
@@ -144,7 +145,7 @@ func (l *link) deleteLink(ctx context.Context, tried wire.Settings) error {
 	if left, err := l.isLeftOver(ctx, device, tried); err != nil || !left {
 		return err
 	}
-	if err := l.call(ctx, device, gnm.DeviceDelete, nil); !isGone(err) {
+	if err := l.call(ctx, device, gnm.DeviceDelete, nil); !refusal.IsGone(err) {
 		return err
 	}
 	return nil
@@ -184,7 +185,7 @@ func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath
 	for _, a := range own {
 		if a.state < gnm.NmActiveConnectionStateDeactivating {
 			err := w.link.call(ctx, manager, gnm.NetworkManagerDeactivateConnection, []any{a.path})
-			if err != nil && !isGone(err) {
+			if err != nil && !refusal.IsGone(err) {
 				return err
 			}
 		}
@@ -219,7 +220,7 @@ func (l *link) ownActives(uuid string, paths []dbus.ObjectPath, own *[]active) [
 func (w *watch) untilGone(ctx context.Context, a active) error {
 	err := w.until(ctx, func() (bool, error) {
 		all, err := w.link.getAll(ctx, a.path, gnm.ActiveConnectionInterface)
-		return isGone(err) || readActive(a.path, all).state == gnm.NmActiveConnectionStateDeactivated, unlessGone(err)
+		return refusal.IsGone(err) || readActive(a.path, all).state == gnm.NmActiveConnectionStateDeactivated, unlessGone(err)
 	}, a.path)
 	if err != nil {
 		return err

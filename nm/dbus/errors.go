@@ -5,14 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/reason"
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/seen"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
@@ -25,35 +24,11 @@ const (
 	hintLog    = "NetworkManager's own words: journalctl -u NetworkManager -n 50"
 )
 
-// nameInvalidConnection is the error of a search for a profile that is not there.
-const nameInvalidConnection = gnm.SettingsInterface + ".InvalidConnection"
-
-// The lists below tell errors apart by their D-Bus names. Several of NetworkManager's interfaces
-// report the same error under their own name, so only the last part of its names counts.
-
-// absent are the errors of a bus that NetworkManager is not on, or has left.
-var absent = []string{
-	busName + ".Error.ServiceUnknown",
-	busName + ".Error.NameHasNoOwner",
-	busName + ".Error.NoReply", // it went away with the call unanswered
-	busName + ".Error.Disconnected",
-	busName + ".Error.NoServer",
-}
-
-// gone are the errors of an object that has vanished, while NetworkManager is there.
-var gone = []string{"UnknownObject", "UnknownMethod", "UnknownInterface", "UnknownConnection", "UnknownDevice", "ConnectionNotActive"}
-
-// denied are the refusals of polkit, NetworkManager and the bus for lack of rights.
-var denied = []string{"PermissionDenied", "AccessDenied", "NotAuthorized", "AuthFailed", "InteractiveAuthorizationRequired"}
-
-// refused are the errors of settings that NetworkManager does not accept.
-var refused = []string{"InvalidConnection", "InvalidProperty", "MissingProperty", "InvalidSetting", "MissingSetting", "InvalidArguments", "PropertyNotFound", "SettingNotFound"}
-
 // failed turns err into an error of package fault. op names the attempt in a few words. It returns
 // nil for nil.
 func failed(op string, err error) error {
 	var own *fault.Error
-	var remote dbus.Error
+	remote, isRemote := refusal.Of(err)
 	switch {
 	case err == nil:
 		return nil
@@ -67,9 +42,9 @@ func failed(op string, err error) error {
 		return &fault.Error{Kind: fault.ErrTimeout, What: op + ": NetworkManager did not answer in the time allowed", Hint: hintLog, Err: err}
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: %w", op, err)
-	case asRemote(err, &remote):
+	case isRemote:
 		return failedRemote(op, remote)
-	case isMalformed(err):
+	case refusal.IsMalformed(err):
 		return &fault.Error{What: op, Err: err}
 	}
 	// All other errors come from the connection itself: no socket, refused, closed.
@@ -78,20 +53,19 @@ func failed(op string, err error) error {
 
 // failedRemote is [failed] for an error that came over the bus.
 func failedRemote(op string, err dbus.Error) error {
-	_, last := splitMember(err.Name)
 	text := fault.Printable(err.Error())
 	switch {
-	case slices.Contains(absent, err.Name) || strings.HasPrefix(err.Name, busName+".Error.Spawn"):
+	case refusal.IsAbsent(err):
 		return noManager(op+": NetworkManager is not running", hintStart)
-	case slices.Contains(denied, last):
+	case refusal.IsDenied(err):
 		return notPermitted(op, text)
 	case strings.Contains(text, "Failed to create ") || strings.Contains(text, "failed to create resources"):
 		return reason.KernelRefused(op, text, hintLog)
-	case slices.Contains(refused, last):
+	case refusal.IsWrongSetting(err):
 		return reason.InvalidSetting(op, text)
-	case last == "UuidExists":
+	case refusal.IsTaken(err):
 		return &fault.Error{Kind: fault.ErrExists, What: op + ": " + text}
-	case last == "Timeout" || last == "TimedOut":
+	case refusal.IsTimeout(err):
 		return &fault.Error{Kind: fault.ErrTimeout, What: op + ": " + text, Hint: hintLog}
 	}
 	return &fault.Error{What: op + ": " + text, Hint: cmp.Or(reason.HintFor(text), hintLog)}
@@ -128,59 +102,7 @@ func (l *link) remember(profiles []nm.Profile) {
 	}
 }
 
-// asRemote finds an error that came over the bus: godbus returns it as a value or as a pointer.
-func asRemote(err error, remote *dbus.Error) bool {
-	var pointer *dbus.Error
-	if errors.As(err, &pointer) && pointer != nil {
-		*remote = *pointer
-		return true
-	}
-	return errors.As(err, remote)
-}
-
-// errorName returns the D-Bus name of an error, or the empty string if it has none.
-func errorName(err error) string {
-	var remote dbus.Error
-	if !asRemote(err, &remote) {
-		return ""
-	}
-	return remote.Name
-}
-
-// isGone reports whether the object that was asked has vanished, while NetworkManager is there.
-func isGone(err error) bool {
-	_, last := splitMember(errorName(err))
-	return slices.Contains(gone, last)
-}
-
 // isAbsent reports whether err means that NetworkManager is not on the bus, or is starting.
 func isAbsent(err error) bool {
 	return errors.Is(failed("", err), fault.ErrNoNetworkManager)
-}
-
-// isOutdated reports whether err means that somebody else has changed the profile or the device
-// since it was read.
-func isOutdated(err error) bool {
-	_, last := splitMember(errorName(err))
-	return last == "VersionIdMismatch"
-}
-
-// isNotActive reports whether err means that a device is neither up nor far enough on its way up.
-func isNotActive(err error) bool {
-	_, last := splitMember(errorName(err))
-	return last == "NotActive"
-}
-
-// isMalformed reports whether err means that a message, sent or received, is not valid D-Bus.
-func isMalformed(err error) bool {
-	var format dbus.FormatError
-	var message dbus.InvalidMessageError
-	var kind dbus.InvalidTypeError
-	return errors.As(err, &format) || errors.As(err, &message) || errors.As(err, &kind)
-}
-
-// isDenied reports whether err is a refusal for lack of rights.
-func isDenied(err error) bool {
-	_, last := splitMember(errorName(err))
-	return slices.Contains(denied, last)
 }

@@ -13,6 +13,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/dbus/bulk"
 	"nmgre/nm/dbus/reason"
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -80,8 +81,8 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	}
 	var s wire.Settings
 	var file found
-	path, own, err := l.whole(ctx, uuid, &s, func(path dbus.ObjectPath) []request { file.path = path; return []request{fileRequest(&file)} })
-	if isGone(err) || isDenied(err) || file.gone { // it has vanished meanwhile
+	path, own, err := l.whole(ctx, uuid, true, &s, func(path dbus.ObjectPath) []request { file.path = path; return []request{fileRequest(&file)} })
+	if refusal.IsGone(err) || refusal.IsDenied(err) || file.gone { // it has vanished meanwhile
 		err = l.notFound(uuid)
 	}
 	if err != nil {
@@ -146,7 +147,7 @@ func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int,
 	done := make([]bool, len(paths))
 	if len(paths) >= bulkFrom {
 		err := bulk.Read(ctx, l.addr, service, l.patience, paths, func(i int, a bulk.Answer) {
-			if done[i] = a.Err == nil || isGone(a.Err) || isDenied(a.Err); a.Err == nil {
+			if done[i] = a.Err == nil || refusal.IsGone(a.Err) || refusal.IsDenied(a.Err); a.Err == nil {
 				each(i, a.Settings)
 			}
 		})
@@ -173,7 +174,7 @@ func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int,
 // unlessGone returns err, or nil if it says that a single object has vanished or may not be seen: a
 // flight goes on then.
 func unlessGone(err error) error {
-	if isGone(err) || isDenied(err) {
+	if refusal.IsGone(err) || refusal.IsDenied(err) {
 		return nil
 	}
 	return err
@@ -233,6 +234,9 @@ func activeRequest(path dbus.ObjectPath, each func(active)) request {
 
 // rank orders the active connections of one profile, as [reason.Rank] does.
 func (a active) rank() int { return reason.Rank(a.state) }
+
+// isUp reports whether no other active connection of the profile comes before a.
+func (a active) isUp() bool { return a.state == gnm.NmActiveConnectionStateActivated }
 
 // setActivity sets the state of a tunnel and its device. In the active state it is not necessary to
 // ask for the device, which has the name in the profile.
@@ -336,7 +340,7 @@ func fileRequest(p *found) request {
 		all := properties(result[map[string]dbus.Variant](body))
 		p.Unsaved = value[bool](all, gnm.ConnectionPropertyUnsaved)
 		p.Path = fault.Printable(value[string](all, gnm.ConnectionPropertyFilename))
-		p.made, p.gone = value[uint32](all, gnm.ConnectionPropertyFlags)&settingsGenerated != 0, isGone(err)
+		p.made, p.gone = value[uint32](all, gnm.ConnectionPropertyFlags)&settingsGenerated != 0, refusal.IsGone(err)
 		return unlessGone(err)
 	}}
 }

@@ -7,6 +7,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/applied"
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 )
 
@@ -24,7 +25,7 @@ func (c *Client) Pending(ctx context.Context, uuid string) (nm.Pending, error) {
 
 func (l *link) pending(ctx context.Context, uuid string) (nm.Pending, error) {
 	var s wire.Settings
-	_, own, err := l.whole(ctx, uuid, &s, func(dbus.ObjectPath) []request { return nil })
+	_, own, err := l.whole(ctx, uuid, false, &s, func(dbus.ObjectPath) []request { return nil })
 	if err != nil {
 		return nm.Pending{}, err
 	}
@@ -33,7 +34,7 @@ func (l *link) pending(ctx context.Context, uuid string) (nm.Pending, error) {
 		for _, device := range a.devices {
 			r := reapplying{link: l, device: device}
 			running, err := r.read(ctx)
-			if err != nil && !isNotActive(err) && !isGone(err) {
+			if err != nil && !refusal.IsNotActive(err) && !refusal.IsGone(err) {
 				return nm.Pending{}, err
 			}
 			if p := applied.Pending(running, s); err == nil && !p.None() {

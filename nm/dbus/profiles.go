@@ -1,6 +1,7 @@
 package dbus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/quirk"
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -191,6 +193,16 @@ func (c *Client) SaveWith(ctx context.Context, uuid, first string) error {
 	return failed(op, err)
 }
 
+// Exists fails with [fault.ErrNotFound] if there is no such profile. It is one question, where Get
+// asks several.
+func (c *Client) Exists(ctx context.Context, uuid string) error {
+	l, err := c.link(ctx)
+	if err == nil {
+		_, err = l.lookup(ctx, uuid)
+	}
+	return failed("look for the profile", err)
+}
+
 // settingsOf returns a profile's path and settings.
 func (l *link) settingsOf(ctx context.Context, uuid string) (path dbus.ObjectPath, s wire.Settings, err error) {
 	path, err = l.at(ctx, uuid, &s, func(path dbus.ObjectPath) error { return l.flight(ctx, []request{settingsRequest(path, &s)}) })
@@ -202,7 +214,7 @@ func (l *link) settingsOf(ctx context.Context, uuid string) (path dbus.ObjectPat
 func (l *link) at(ctx context.Context, uuid string, s *wire.Settings, ask func(dbus.ObjectPath) error) (path dbus.ObjectPath, err error) {
 	if known, ok := l.seen.ProfileOf(uuid); ok {
 		err = ask(known)
-		if err == nil && s.Text(wire.Connection, "uuid") == uuid || err != nil && !isGone(err) {
+		if err == nil && s.Text(wire.Connection, "uuid") == uuid || err != nil && !refusal.IsGone(err) {
 			return known, err
 		}
 	}
@@ -214,18 +226,39 @@ func (l *link) at(ctx context.Context, uuid string, s *wire.Settings, ask func(d
 }
 
 // whole reads a profile's settings into s, and its active connections, and makes the requests that
-// more returns. All is asked at once where it was seen before.
-func (l *link) whole(ctx context.Context, uuid string, s *wire.Settings, more func(dbus.ObjectPath) []request) (path dbus.ObjectPath, own []active, err error) {
+// more returns. All is asked at once where it was seen before. With foremost, a connection that is
+// up is enough: no other comes before it.
+func (l *link) whole(ctx context.Context, uuid string, foremost bool, s *wire.Settings, more func(dbus.ObjectPath) []request) (path dbus.ObjectPath, own []active, err error) {
+	var now []dbus.ObjectPath
+	asks := []request{activesRequest(&now)}
+	if _, ok := l.seen.ProfileOf(uuid); !ok {
+		if err := l.flight(ctx, append(asks, l.lookupRequest(uuid, &path))); err != nil {
+			return path, nil, err
+		}
+		l.seen.Profile(uuid, path)
+		asks = nil
+	}
 	path, err = l.at(ctx, uuid, s, func(path dbus.ObjectPath) error {
-		var now []dbus.ObjectPath
 		own = nil
 		seen := l.seen.ActivesOf(uuid)
-		err := l.flight(ctx, slices.Concat([]request{settingsRequest(path, s), activesRequest(&now)}, more(path), l.ownActives(uuid, seen, &own)))
+		if foremost && len(asks) == 0 {
+			seen = latest(now)
+		}
+		err := l.flight(ctx, slices.Concat([]request{settingsRequest(path, s)}, asks, more(path), l.ownActives(uuid, seen, &own)))
 		own = slices.DeleteFunc(own, func(a active) bool { return !slices.Contains(now, a.path) })
-		if err == nil {
+		if err == nil && !(foremost && slices.ContainsFunc(own, active.isUp)) {
 			err = l.flight(ctx, l.ownActives(uuid, l.seen.Left(now, seen, len(own) > 0), &own))
 		}
 		return err
 	})
 	return path, own, err
+}
+
+// latest returns the active connection that came up last, if there is one: that of a tunnel for
+// which somebody is called at this moment.
+func latest(actives []dbus.ObjectPath) []dbus.ObjectPath {
+	if len(actives) == 0 {
+		return nil
+	}
+	return []dbus.ObjectPath{slices.MaxFunc(actives, func(a, b dbus.ObjectPath) int { return cmp.Compare(wire.Serial(a), wire.Serial(b)) })}
 }

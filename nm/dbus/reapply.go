@@ -13,6 +13,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/applied"
+	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -101,10 +102,10 @@ func (c *rerouting) run(ctx context.Context, to []routes.Route) error {
 	var err error
 	for range maxTries {
 		err = c.try(ctx, to)
-		if isGone(err) {
+		if refusal.IsGone(err) {
 			return c.link.notFound(c.uuid)
 		}
-		if !isOutdated(err) {
+		if !refusal.IsOutdated(err) {
 			return err
 		}
 	}
@@ -330,8 +331,8 @@ type reapplying struct {
 func (r *reapplying) run(ctx context.Context, s wire.Settings) (bool, error) {
 	for range maxTries {
 		err := r.try(ctx, s)
-		if !isOutdated(err) {
-			if isNotActive(err) || isGone(err) {
+		if !refusal.IsOutdated(err) {
+			if refusal.IsNotActive(err) || refusal.IsGone(err) {
 				return false, nil
 			}
 			return err == nil, err

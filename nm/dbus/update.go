@@ -55,7 +55,7 @@ func stillIs(s wire.Settings, from *nm.Tunnel) error {
 
 // edited reads a profile, and how it was before it was edited in memory.
 func (l *link) edited(ctx context.Context, uuid string) (path dbus.ObjectPath, s wire.Settings, e wire.Edit, err error) {
-	path, own, err := l.whole(ctx, uuid, &s, func(path dbus.ObjectPath) []request {
+	path, own, err := l.whole(ctx, uuid, false, &s, func(path dbus.ObjectPath) []request {
 		return []request{readProperty(path, gnm.ConnectionPropertyUnsaved, &e.Unsaved)}
 	})
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *Client) Reapply(ctx context.Context, uuid string, restore bool) error {
 func (l *link) reapplyProfile(ctx context.Context, uuid string, restore bool) error {
 	var s wire.Settings
 	var text string
-	_, own, err := l.whole(ctx, uuid, &s, func(dbus.ObjectPath) []request { return []request{versionRequest(&text)} })
+	_, own, err := l.whole(ctx, uuid, false, &s, func(dbus.ObjectPath) []request { return []request{versionRequest(&text)} })
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/refusal"
 )
 
 // errVanished says that NetworkManager left the bus while it was waited for.
@@ -63,7 +65,7 @@ func (l *link) subscribe(ctx context.Context, rules []string, others ...request)
 func ownerRequest(owner *string) request {
 	return request{destination: busName, path: busPath, method: busGetNameOwner, args: []any{service}, done: func(body []any, err error) error {
 		*owner = result[string](body)
-		if errorName(err) == errVanished.Name {
+		if refusal.Name(err) == errVanished.Name {
 			return nil
 		}
 		return err

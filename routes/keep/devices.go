@@ -60,6 +60,5 @@ func (s *state) mayLeave(devices map[string]bool) bool {
 
 // usable reports whether a route may lead into dev: it is up.
 func (s *state) usable(dev string) bool {
-	link := kernel.Named(s.links, dev)
-	return link != nil && link.Up
+	return !s.isDown(dev)
 }

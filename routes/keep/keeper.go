@@ -28,6 +28,10 @@ type LocalKeeper struct {
 	// A keeper without the lock asks its holder to converge once more, and gives up. A keeper
 	// without NetworkManager's answers takes a tunnel to be up if the kernel has its device.
 	Patience time.Duration
+	// Leaving says that a tunnel has just gone down. Nothing is set for tunnels whose links are
+	// down, so the keeper does not read their routes and rules then, and asks for nothing but
+	// whether their profiles still exist.
+	Leaving bool
 	// Settling, which may be nil, notes that nothing is left to do.
 	Settling Settling
 }

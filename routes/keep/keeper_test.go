@@ -3,6 +3,7 @@ package keep_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -539,4 +540,54 @@ func (g *slowGateway) SetRules(ctx context.Context, rules []keep.Rule) (bool, er
 		g.first()
 	}
 	return g.Gateway.SetRules(ctx, rules)
+}
+
+// When a tunnel goes down, the keeper does the same as ever. Of tunnels that are down it only asks
+// whether they still exist.
+func TestLeaving(t *testing.T) {
+	for name, prepare := range map[string]func(w *fake.World){
+		"one is down":       func(w *fake.World) { w.BringDown(w.Named("gre2")) },
+		"both are down":     func(w *fake.World) { w.BringDown(w.Named("gre1")); w.BringDown(w.Named("gre2")) },
+		"its link is there": func(w *fake.World) { w.Link("gre2").Up = false },
+		"one is deleted": func(w *fake.World) {
+			w.BringDown(w.Named("gre2"))
+			w.Profiles = slices.DeleteFunc(w.Profiles, func(p *fake.Profile) bool { return p == w.Named("gre2") })
+		},
+		"a route leads elsewhere": nil,
+		"all are up":              func(*fake.World) {},
+	} {
+		var after [2]string
+		for i := range after {
+			w := two(t)
+			if prepare == nil {
+				w.BringDown(w.Named("gre2"))
+			} else {
+				for id, k := range w.Files {
+					k.Routes = slices.DeleteFunc(k.Clone().Routes, func(r routes.Route) bool { return len(r.Nexthops) > 0 })
+					w.Files[id] = k
+				}
+				prepare(w)
+			}
+			w.Settle()
+			p := w.Start()
+			keeper := p.Keeper()
+			keeper.Leaving = i > 0
+			c, err := keeper.Converge(t.Context(), "")
+			after[i] = fmt.Sprintf("%v %v %v\n%s", err, c.Changed, c.Trouble, w)
+			asked := func(method string) (n int) {
+				for _, called := range p.Calls {
+					if called == method {
+						n++
+					}
+				}
+				return n
+			}
+			if down := asked("Exists"); i > 0 && (name == "one is down" || name == "its link is there") && (down != 1 || asked("Get") != 1) || i == 0 && down > 0 {
+				t.Errorf("%s: it asks %v", name, p.Calls)
+			}
+		}
+		if after[0] != after[1] {
+			t.Errorf("%s: it does\n%s\nand not\n%s", name, after[1], after[0])
+		}
+	}
 }

@@ -52,6 +52,7 @@ type Kept struct {
 	Bad []list.BadLine
 
 	omits bool // the file has routes that are not in Routes, see [ParseKnown]
+	brief bool // it may have rules that are not in Policy, either, see [ParseBrief]
 }
 
 // StampNone is the stamp of a file that does not exist.

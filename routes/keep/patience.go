@@ -1,6 +1,9 @@
 package keep
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 const (
 	// preUpPatience is short because NetworkManager holds an activation for the hook. The steps for
@@ -18,3 +21,7 @@ func PatienceAt(event string) time.Duration {
 	}
 	return eventPatience
 }
+
+// IsLeaving reports whether an event of the dispatcher is about a connection that goes down: down,
+// pre-down or vpn-down.
+func IsLeaving(event string) bool { return strings.HasSuffix(event, "down") }

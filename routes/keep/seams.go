@@ -77,6 +77,9 @@ type Store interface {
 	// The errors about single files are joined, and come with the list of the others. The list is
 	// nil only when no file could be looked for.
 	All(ctx context.Context, except ...string) ([]Kept, error)
+	// Brief returns the kept parts of all tunnels as All does, but of those whose interfaces are
+	// down only what [ParseBrief] says.
+	Brief(ctx context.Context, isDown func(dev string) bool) ([]Kept, error)
 	// Get returns the kept part of one tunnel, with the stamp of its file. It fails with
 	// [fault.ErrNotFound] if there is no file.
 	Get(ctx context.Context, uuid string) (Kept, error)
@@ -160,6 +163,8 @@ type Tunnels interface {
 	Running(ctx context.Context) ([]Running, error)
 	// One returns one profile. It fails with [fault.ErrNotFound] when there is no such profile.
 	One(ctx context.Context, uuid string) (Running, error)
+	// Exists fails with [fault.ErrNotFound] when there is no such profile. It asks for no more.
+	Exists(ctx context.Context, uuid string) error
 }
 
 // Converged is the result of a [Keeper]'s work.

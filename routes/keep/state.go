@@ -18,7 +18,8 @@ type state struct {
 	links []kernel.Link
 	// of every profile, by UUID; nil when NetworkManager is not there, or does not answer
 	running map[string]Running
-	unknown map[string]bool // the UUIDs of profiles that NetworkManager cannot tell of
+	// the UUIDs of profiles that NetworkManager cannot tell of, or need not
+	unknown map[string]bool
 	// the devices that profiles are up on, or on their way
 	held     map[string]bool
 	trouble  []string
@@ -27,16 +28,17 @@ type state struct {
 
 // readState reads the files and the host. It removes the file of a profile that has been deleted.
 func (l *LocalKeeper) readState(ctx context.Context, written *Kept) (*state, error) {
-	kept, err := l.readKept(ctx, written)
+	links, err := l.Kernel.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{links: links, unknown: make(map[string]bool), held: make(map[string]bool)}
+	kept, err := l.readKept(ctx, s, written)
 	if err != nil && kept == nil {
 		return nil, err
 	}
-	s := &state{unknown: make(map[string]bool), held: make(map[string]bool)}
 	if err != nil {
 		s.trouble = append(s.trouble, err.Error())
-	}
-	if s.links, err = l.Kernel.Links(ctx); err != nil {
-		return nil, err
 	}
 	if len(kept) == 0 {
 		return s, nil
@@ -74,8 +76,11 @@ func (s *state) bound(k Kept) error {
 
 // readKept returns the kept parts of all tunnels. The file of written, which may be nil, is not
 // read.
-func (l *LocalKeeper) readKept(ctx context.Context, written *Kept) ([]Kept, error) {
-	if written == nil {
+func (l *LocalKeeper) readKept(ctx context.Context, s *state, written *Kept) ([]Kept, error) {
+	switch {
+	case written == nil && l.Leaving:
+		return l.Store.Brief(ctx, s.isDown)
+	case written == nil:
 		return l.Store.All(ctx)
 	}
 	kept, err := l.Store.All(ctx, written.UUID)
@@ -128,8 +133,8 @@ func (l *LocalKeeper) profilesOf(ctx context.Context, s *state, kept []Kept) ([]
 			profiles = append(profiles, *k.Up)
 			continue
 		}
-		p, err := l.Tunnels.One(ctx, k.UUID)
-		if errors.Is(err, fault.ErrNotFound) {
+		p, err := l.profileOf(ctx, s, k)
+		if errors.Is(err, fault.ErrNotFound) || err == nil && s.unknown[k.UUID] {
 			continue
 		}
 		if isAway(ctx, err) {
@@ -143,6 +148,23 @@ func (l *LocalKeeper) profilesOf(ctx context.Context, s *state, kept []Kept) ([]
 		profiles = append(profiles, p)
 	}
 	return profiles, nil
+}
+
+// profileOf returns the profile of a tunnel. Of one that is down, and was only to be looked for, it
+// notes that nothing more is known.
+func (l *LocalKeeper) profileOf(ctx context.Context, s *state, k Kept) (p Running, err error) {
+	if !l.Leaving || !s.isDown(k.Name) {
+		return l.Tunnels.One(ctx, k.UUID)
+	}
+	err = l.Tunnels.Exists(ctx, k.UUID)
+	s.unknown[k.UUID] = err == nil
+	return p, err
+}
+
+// isDown reports whether the kernel has no such device, or does not have it up.
+func (s *state) isDown(dev string) bool {
+	link := kernel.Named(s.links, dev)
+	return link == nil || !link.Up
 }
 
 // namesDevices reports whether a route names another device than the tunnel's own.
@@ -178,7 +200,7 @@ func (l *LocalKeeper) removeDeleted(ctx context.Context, s *state, k Kept) bool 
 // and the kernel has the link up. When NetworkManager cannot say, the link decides.
 func (s *state) isUp(k Kept) bool {
 	link := kernel.Named(s.links, k.Name)
-	if link == nil || link.GRE == nil || !link.Up {
+	if link == nil || link.GRE == nil || !link.Up || k.brief {
 		return false
 	}
 	p, known := s.running[k.UUID]

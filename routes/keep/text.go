@@ -72,7 +72,9 @@ func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
 		if n > maxKeptLines {
 			return Kept{}, fault.Invalid("", "", "the file has more than %d lines", maxKeptLines)
 		}
-		if !tooLong && p.plain(n, line) {
+		if skipped, err := p.skip(line); err != nil {
+			return Kept{}, err
+		} else if !tooLong && (skipped || p.plain(n, line)) {
 			continue
 		}
 		if err := p.line(n, string(line), tooLong); err != nil {
@@ -169,6 +171,9 @@ type keptParser struct {
 	seen   map[string]bool    // first words of lines that may stand once only
 	places map[place]bool     // of the rules of the routing policy
 	policy map[rule.Rule]bool // those rules, once two have one place
+	// see [ParseBrief]; nil for a file that is read as a whole
+	isDown func(dev string) bool
+	omits  bool // routes or rules were skipped
 	routes interface {
 		Add(n int, text string)
 		AddPlain(n int, text []byte) bool

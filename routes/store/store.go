@@ -88,6 +88,20 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 // that cannot be trusted or read; the list holds the others, and is nil only if no file could be
 // listed.
 func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) {
+	return s.all(ctx, except, whole)
+}
+
+// Brief returns the kept parts of all tunnels as All does, but of those whose interfaces are down
+// only what [keep.ParseBrief] says.
+func (s *Store) Brief(ctx context.Context, isDown func(dev string) bool) ([]keep.Kept, error) {
+	return s.all(ctx, nil, func(file *os.File) (keep.Kept, error) { return keep.ParseBrief(file, isDown) })
+}
+
+// whole reads all of a tunnel's file.
+func whole(file *os.File) (keep.Kept, error) { return keep.ParseKept(file) }
+
+// all returns the kept parts of all tunnels but those excepted, as parse reads their files.
+func (s *Store) all(ctx context.Context, except []string, parse func(*os.File) (keep.Kept, error)) ([]keep.Kept, error) {
 	uuids, err := s.UUIDs(ctx)
 	if err != nil {
 		return nil, err
@@ -101,7 +115,7 @@ func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) 
 		if slices.Contains(except, uuid) {
 			continue
 		}
-		k, err := s.Get(ctx, uuid)
+		k, err := s.get(uuid, parse)
 		switch {
 		case err == nil:
 			list = append(list, k)
@@ -113,7 +127,10 @@ func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) 
 }
 
 // Get returns the kept part of one tunnel. It fails with ErrNotFound if there is no file.
-func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
+func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) { return s.get(uuid, whole) }
+
+// get returns the kept part of one tunnel, as parse reads its file.
+func (s *Store) get(uuid string, parse func(*os.File) (keep.Kept, error)) (keep.Kept, error) {
 	file, tried, err := s.openFor(uuid)
 	if err != nil {
 		return keep.Kept{}, err
@@ -123,10 +140,13 @@ func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
 	if k, ok := s.last.get(uuid, stamp); ok {
 		return k, nil
 	}
-	k, err := keep.ParseKept(file)
+	k, err := parse(file)
 	k.Stamp = stamp
 	if err := checkParsed(file, uuid, tried, k, err); err != nil {
 		return keep.Kept{}, err
+	}
+	if k.Brief() {
+		return k, nil
 	}
 	return s.last.put(k), nil
 }

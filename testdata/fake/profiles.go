@@ -64,6 +64,15 @@ func (p *Process) Serials(ctx context.Context) (serials []uint64, err error) {
 	return serials, err
 }
 
+func (p *Process) Exists(ctx context.Context, uuid string) error {
+	return p.call(ctx, "Exists", func() error {
+		if !slices.ContainsFunc(p.Profiles, func(f *Profile) bool { return f.UUID == uuid }) {
+			return errVanished
+		}
+		return nil
+	})
+}
+
 func (p *Process) Get(ctx context.Context, uuid string) (profile nm.Profile, err error) {
 	err = p.call(ctx, "Get", func() error {
 		for _, f := range p.Profiles {

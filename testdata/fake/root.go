@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -310,6 +311,23 @@ func (p *Process) All(ctx context.Context, except ...string) (list []keep.Kept, 
 		}
 	}
 	return list, p.FileErr
+}
+
+// Brief reads the text of each file, as the real one does.
+func (p *Process) Brief(ctx context.Context, isDown func(dev string) bool) ([]keep.Kept, error) {
+	all, err := p.All(ctx)
+	for i := range all {
+		var text bytes.Buffer
+		if _, err := all[i].WriteTo(&text); err != nil {
+			return all, err
+		}
+		brief, err := keep.ParseBrief(bytes.NewReader(text.Bytes()), isDown)
+		if err != nil {
+			return all, err
+		}
+		all[i] = brief
+	}
+	return all, err
 }
 
 func (p *Process) UUIDs(ctx context.Context) (list []string, err error) {

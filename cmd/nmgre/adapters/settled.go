@@ -3,7 +3,6 @@ package adapters
 import (
 	"bytes"
 	"context"
-	"strings"
 
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -15,7 +14,7 @@ import (
 // dispatcher: the files and the kernel are as a hook has left them. It asks neither NetworkManager
 // nor the bus, and needs no lock. When a tunnel goes down it asks nobody and says no.
 func Settled(ctx context.Context, files *store.Store, action string) bool {
-	if strings.Contains(action, "down") {
+	if keep.IsLeaving(action) {
 		return false
 	}
 	noted, ok := files.Settled()
