@@ -126,10 +126,12 @@ func (b *batch) send(l load) error {
 	socket.Lock()
 	defer socket.Unlock()
 	first := l.number(b.kernel)
-	if err := unix.Sendto(socket.GetFd(), l.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return timedOut(fmt.Errorf("send %d changes of routes: %w", len(l.indexes), err))
-	}
-	return b.read(socket.GetFd(), l.indexes, first)
+	return ahead(len(l.indexes), func() error {
+		if err := unix.Sendto(socket.GetFd(), l.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return timedOut(fmt.Errorf("send %d changes of routes: %w", len(l.indexes), err))
+		}
+		return b.read(socket.GetFd(), l.indexes, first)
+	})
 }
 
 // number gives the messages their sequence numbers, asks for an acknowledgement of the last, and
