@@ -76,7 +76,7 @@
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network
 //	routes/rule     the language of `ip rule`
-//	routes/plain    the commonest words of both languages, read fast
+//	routes/plain    the commonest words of both languages, read fast; ident knows UUIDs and names
 //	routes/list     very many routes: files of them, an index, a set
 //	routes/kernel   the questions to a kernel, and the types of its answers
 //	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out

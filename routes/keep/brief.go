@@ -11,10 +11,10 @@ import (
 // errNotBrief says that a file is to be read as a whole.
 var errNotBrief = errors.New("the whole file counts")
 
-// ParseBrief reads the text as [ParseKept] does. But where the tunnel's interface is down, as isDown
-// says, it takes no more of the routes and rules than that there are some: nothing is set of them
-// then, and there may be very many. Only a route with nexthops counts all the same, since it can
-// lead into other devices.
+// ParseBrief reads the text as [ParseKept] does. But where the tunnel's interface is down, as
+// isDown says, it takes no more of the routes and rules than that there are some: nothing is set of
+// them then, and there may be very many. Only a route with nexthops counts all the same, since it
+// can lead into other devices.
 func ParseBrief(file io.ReadSeeker, isDown func(dev string) bool) (Kept, error) {
 	reader := &list.Reader{Unnumbered: true}
 	defer reader.Close()

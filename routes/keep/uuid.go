@@ -1,20 +1,9 @@
 package keep
 
-// IsUUID reports whether s is a UUID in the form that NetworkManager uses: 32 hexadecimal
-// digits in groups of 8, 4, 4, 4 and 12, with hyphens between them (RFC 9562).
-func IsUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F'):
-			return false
-		}
-	}
-	return true
-}
+import "nmgre/routes/ident"
+
+// IsUUID is [ident.IsUUID].
+func IsUUID(s string) bool { return ident.IsUUID(s) }
+
+// IsHostName is [ident.IsHostName].
+func IsHostName(text string) bool { return ident.IsHostName(text) }

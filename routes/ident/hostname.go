@@ -1,4 +1,4 @@
-package keep
+package ident
 
 import "strings"
 
