@@ -47,7 +47,7 @@ func TestProblemsOfPrograms(t *testing.T) {
 		{"locked mtu without one", func(t *nm.Tunnel) { t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.0/24"), MTULock: true}} }, "route: 10.10.2.0/24: an mtu is locked but not given"},
 		{"weight above 256", func(t *nm.Tunnel) {
 			t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.0/24"), Nexthops: []routes.Nexthop{{Weight: 257}, {Dev: "gre2"}}}}
-		}, "route: 10.10.2.0/24: a weight out of range"},
+		}, "route: 10.10.2.0/24: nexthop 1: the weight 257 is not possible"},
 		{"IPv4 in IPv6 as inner address", func(t *nm.Tunnel) {
 			t.Addresses = []netip.Prefix{netip.PrefixFrom(want.Addr("::ffff:172.16.0.1"), 120)}
 		}, "address: ::ffff:172.16.0.1/120 is not an address"},

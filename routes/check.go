@@ -13,8 +13,6 @@ const maxNexthops = 256
 
 // routeProblem is a fault of a route by itself.
 type routeProblem struct {
-	word string // the word of a SPEC that it is about; "" for the destination
-	hop  int    // the nexthop that it is about; -1 for none
 	what string
 	hint string
 }
@@ -37,7 +35,7 @@ func (r Route) Problems() fault.List {
 // host.
 func (r *Route) check() []routeProblem {
 	if dst := r.Dst; !dst.IsValid() || dst != dst.Masked() || dst.Addr().Is4In6() {
-		return []routeProblem{{"", -1, "the destination is missing, or has host bits set", routeHint}}
+		return []routeProblem{{"the destination is missing, or has host bits set", routeHint}}
 	}
 	c := routeCheck{r: r}
 	c.destination()
@@ -60,60 +58,51 @@ type routeCheck struct {
 	found []routeProblem
 }
 
-// bad adds a problem of the attribute that word begins.
-func (c *routeCheck) bad(word, hint, format string, args ...any) {
-	c.found = append(c.found, routeProblem{word, -1, fmt.Sprintf(format, args...), hint})
-}
-
-// badHop adds a problem of a nexthop, or of the attribute that word begins if hop is -1.
-func (c *routeCheck) badHop(word string, hop int, hint, format string, args ...any) {
-	c.found = append(c.found, routeProblem{word, hop, fmt.Sprintf(format, args...), hint})
+// bad adds a problem.
+func (c *routeCheck) bad(hint, format string, args ...any) {
+	c.found = append(c.found, routeProblem{fmt.Sprintf(format, args...), hint})
 }
 
 func (c *routeCheck) destination() {
 	r := c.r
 	if !r.Type.Known() {
-		c.bad("", "use one of iproute2's types", "the kernel has no %s", r.Type)
+		c.bad("use one of iproute2's types", "the kernel has no %s", r.Type)
 	}
 	if r.Dst.Addr().IsMulticast() && r.Type != TypeMulticast {
-		c.bad("", "routes into a tunnel lead to hosts and networks; for groups write multicast "+r.Dst.String(), "a multicast destination")
+		c.bad("routes into a tunnel lead to hosts and networks; for groups write multicast "+r.Dst.String(), "the destination is a multicast group")
 	}
 	if r.Type == TypeBroadcast && r.Dst.Addr().Is6() {
-		c.bad("broadcast", "IPv6 has multicast instead", "a broadcast route of IPv6")
+		c.bad("IPv6 has multicast instead", "IPv6 has no broadcast routes")
 	}
 }
 
 func (c *routeCheck) addresses() {
 	r := c.r
-	for _, a := range [...]struct {
-		word string
-		addr netip.Addr
-	}{{"via", r.Via}, {"src", r.Src}} {
-		c.host(a.word, -1, a.addr)
-	}
+	c.host(r.Via, c.bad)
+	c.host(r.Src, c.bad)
 	if r.Src.IsValid() && r.Src.Is4() != r.Dst.Addr().Is4() {
-		c.bad("src", familyHint, "%s is of another family than the destination", fault.Printable(r.Src.String()))
+		c.bad(familyHint, "%s is of another family than the destination", fault.Printable(r.Src.String()))
 	}
-	c.gateway("via", -1, r.Via)
+	c.gateway(r.Via, c.bad)
 	if from := r.From; from.IsValid() && (from.Addr().Is4() != r.Dst.Addr().Is4() || from.Addr().Is4In6() || from != from.Masked() || from.Bits() == 0) {
-		c.bad("from", "write it as from 2001:db8::/32, or leave it out for any", "its source is no network of the destination's family")
+		c.bad("write it as from 2001:db8::/32, or leave it out for any", "its source is no network of the destination's family")
 	}
 	if r.OnLink && !r.Via.IsValid() {
-		c.bad("onlink", "onlink says that via is on the link: give a via, or leave it out", "onlink without via")
+		c.bad("onlink says that via is on the link: give a via, or leave it out", "onlink without via")
 	}
 }
 
 // host refuses an address that no host has.
-func (c *routeCheck) host(word string, hop int, a netip.Addr) {
+func (c *routeCheck) host(a netip.Addr, bad func(hint, format string, args ...any)) {
 	if a.IsValid() && (a.IsUnspecified() || a.IsMulticast() || a.Is4In6() || a.Zone() != "") {
-		c.badHop(word, hop, "give a host's address", "%s is no host", fault.Printable(a.String()))
+		bad("give a host's address", "%s is no host", fault.Printable(a.String()))
 	}
 }
 
 // gateway refuses an IPv4 gateway of an IPv6 route. The opposite is possible (RFC 8950).
-func (c *routeCheck) gateway(word string, hop int, via netip.Addr) {
+func (c *routeCheck) gateway(via netip.Addr, bad func(hint, format string, args ...any)) {
 	if via.Is4() && c.r.Dst.Addr().Is6() {
-		c.badHop(word, hop, familyHint, "%s is of another family than the destination", via)
+		bad(familyHint, "%s is of another family than the destination", via)
 	}
 }
 
@@ -130,10 +119,10 @@ func (c *routeCheck) family() {
 		c.only("pref", "IPv6", r.Pref != 0)
 	}
 	if r.TOS&3 != 0 {
-		c.bad("tos", fmt.Sprintf("the nearest that routes can have is %#x", r.TOS&^3), "tos %#x has the bits of ECN, which no route can choose by", r.TOS)
+		c.bad(fmt.Sprintf("the nearest that routes can have is %#x", r.TOS&^3), "tos %#x has the bits of ECN, which no route can choose by", r.TOS)
 	}
 	if r.Pref != 0 && !r.Pref.valid() {
-		c.bad("pref", "pref is low, medium or high", "its preference is not possible")
+		c.bad("pref is low, medium or high", "its preference is not possible")
 	}
 }
 
@@ -146,7 +135,7 @@ func (c *routeCheck) only(word, family string, set bool) {
 	if family == "IPv6" && c.r.Dst.Bits() == 0 {
 		hint += ", or write ::/0 for the default route of IPv6"
 	}
-	c.bad(word, hint, "%s is for routes of %s only", word, family)
+	c.bad(hint, "%s is for routes of %s only", word, family)
 }
 
 // scope keeps to the kernel's rules about the scopes of each type and of gateways: a gateway is
@@ -156,19 +145,15 @@ func (c *routeCheck) scope() {
 	if r.Dst.Addr().Is6() || !r.Type.HasDevice() || r.Type == TypeNAT {
 		return
 	}
-	word := "scope"
-	if r.Scope == nil {
-		word = r.Type.String()
-	}
 	switch s := r.ScopeOrDefault(); {
 	case s == ScopeNowhere:
-		c.bad(word, "leave it out", "scope nowhere is no scope of a route to a device")
+		c.bad("leave it out", "scope nowhere is no scope of a route to a device")
 	case r.Type == TypeLocal && s < ScopeHost:
-		c.bad(word, "leave it out: local routes have the scope host", "a local route of scope %s", s)
+		c.bad("leave it out: local routes have the scope host", "a local route cannot have the scope %s", s)
 	case (r.Type == TypeBroadcast || r.Type == TypeAnycast) && s < ScopeLink:
-		c.bad(word, "leave it out: such routes have the scope link", "a route of type %s and scope %s", r.Type, s)
+		c.bad("leave it out: such routes have the scope link", "a route of type %s cannot have the scope %s", r.Type, s)
 	case s >= ScopeLink && r.hasGateway(), s >= ScopeHost && len(r.Nexthops) > 0:
-		c.bad(word, "leave out either the gateway or the scope; a route with a gateway is of scope global", "a gateway, and the scope %s", s)
+		c.bad("leave out either the gateway or the scope; a route with a gateway is of scope global", "a route with a gateway cannot have the scope %s", s)
 	}
 }
 
@@ -187,17 +172,17 @@ func (r *Route) hasGateway() bool {
 
 func (c *routeCheck) table() {
 	if r := c.r; r.Table == LocalTable && r.DefaultTable() != LocalTable && r.Type != TypeMulticast {
-		c.bad("table", "use the main table, or one of your own", "table local is the kernel's own")
+		c.bad("use the main table, or one of your own", "table local is the kernel's own")
 	}
 }
 
 func (c *routeCheck) metrics() {
 	r, m := c.r, c.r.Metrics
 	if r.MTULock && r.MTU == 0 {
-		c.bad("mtu", "write mtu lock N", "an mtu is locked but not given")
+		c.bad("write mtu lock N", "an mtu is locked but not given")
 	}
 	if r.MTU != 0 && (r.MTU < gre.MinMTU4 || r.MTU > maxRouteMTU) {
-		c.bad("mtu", fmt.Sprintf("mtu takes %d to %d", gre.MinMTU4, maxRouteMTU), "an mtu of %d", r.MTU)
+		c.bad(fmt.Sprintf("mtu takes %d to %d", gre.MinMTU4, maxRouteMTU), "an mtu of %d is not possible", r.MTU)
 	}
 	if m == nil {
 		return
@@ -209,9 +194,9 @@ func (c *routeCheck) metrics() {
 		value, _ := m.Get(w.metric)
 		switch {
 		case value > w.max:
-			c.bad(w.name(), fmt.Sprintf("%s takes 0 to %d", w.name(), w.max), "%s %d is not possible", w.name(), value)
+			c.bad(fmt.Sprintf("%s takes 0 to %d", w.name(), w.max), "%s %d is not possible", w.name(), value)
 		case m.Locked(w.metric) && (value == 0 || !w.mayLock && w.metric != MetricRTOMin):
-			c.bad(w.name(), "leave the lock out", "%s is locked", w.name())
+			c.bad("leave the lock out", "%s is locked", w.name())
 		}
 	}
 	c.otherMetrics(m, known)
@@ -223,13 +208,13 @@ func (c *routeCheck) otherMetrics(m *Metrics, known uint32) {
 		mask &^= f.bit
 	}
 	if mask != 0 {
-		c.bad("features", "the features are ecn and tcp_usec_ts", "a feature that is neither")
+		c.bad("the features are ecn and tcp_usec_ts", "it has a feature that is neither")
 	}
 	if m.CongCtl != "" && !isCongCtl(m.CongCtl) || m.CongCtl == "" && m.Locked(MetricCongCtl) {
-		c.bad("congctl", "a name has 1 to 15 letters, digits and signs, such as bbr", "its congestion control algorithm is not possible")
+		c.bad("a name has 1 to 15 letters, digits and signs, such as bbr", "its congestion control algorithm is not possible")
 	}
 	if (m.Set|m.Lock)&^known != 0 || m.Locked(MetricFeatures) {
-		c.bad("", "use the metrics that iproute2 has", "a metric that does not exist, or a lock where none is possible")
+		c.bad("use the metrics that iproute2 has", "it has a metric that does not exist, or a lock where none is possible")
 	}
 }
 
@@ -242,33 +227,33 @@ func (c *routeCheck) device() {
 	}{{"via", r.Via.IsValid()}, {"onlink", r.OnLink}, {"encap", r.Encap != nil}, {"nexthop", len(r.Nexthops) > 0}, {"nhid", r.NexthopID != 0}, {"realms", r.Realms != 0}}
 	for _, lead := range leads[:5] {
 		if lead.set && !r.Type.HasDevice() {
-			c.bad(lead.word, "leave it out: such a route decides the packet's fate by itself", "%s with the type %s", lead.word, r.Type)
+			c.bad("leave it out: such a route decides the packet's fate by itself", "a route of type %s cannot have %s", r.Type, lead.word)
 		}
 		if lead.set && r.Type == TypeLocal && (lead.word == "via" || lead.word == "nexthop") {
-			c.bad(lead.word, "leave it out: a local route ends on this host", "%s with the type local", lead.word)
+			c.bad("leave it out: a local route ends on this host", "a local route cannot have %s", lead.word)
 		}
 	}
 	for _, lead := range leads[:4] {
 		if lead.set && r.NexthopID != 0 {
-			c.bad(lead.word, "leave it out: the nexthop object says where packets go", "%s beside nhid", lead.word)
+			c.bad("leave it out: the nexthop object says where packets go", "%s cannot stand beside nhid", lead.word)
 		}
 	}
 	for _, lead := range leads {
 		if lead.set && len(r.Nexthops) > 0 && lead.word != "nexthop" && lead.word != "nhid" {
-			c.bad(lead.word, "write it into each nexthop: nexthop "+lead.word+" ...", "%s beside nexthop", lead.word)
+			c.bad("write it into each nexthop: nexthop "+lead.word+" ...", "%s cannot stand beside nexthop", lead.word)
 		}
 	}
-	r.Encap.check(r.Dst.Addr().Is6(), func(hint, format string, args ...any) { c.bad("encap", hint, format, args...) })
+	r.Encap.check(r.Dst.Addr().Is6(), func(hint, format string, args ...any) { c.bad(hint, format, args...) })
 }
 
 func (c *routeCheck) nexthops() {
 	hops := c.r.Nexthops
 	switch {
 	case len(hops) == 1 && (hops[0].Weight == 0 || c.r.Dst.Addr().Is6()):
-		c.bad("nexthop", "write it without the word nexthop, or add another nexthop; for IPv4 a single one with a weight is a member of a multipath route over several tunnels",
+		c.bad("write it without the word nexthop, or add another nexthop; for IPv4 a single one with a weight is a member of a multipath route over several tunnels",
 			"one nexthop is no multipath route")
 	case len(hops) > maxNexthops:
-		c.bad("nexthop", fmt.Sprintf("a route has up to %d nexthops", maxNexthops), "%d nexthops", len(hops))
+		c.bad(fmt.Sprintf("a route has up to %d nexthops", maxNexthops), "it has %d nexthops", len(hops))
 	}
 	for i := range hops {
 		c.nexthop(i, &hops[i])
@@ -277,15 +262,15 @@ func (c *routeCheck) nexthops() {
 
 func (c *routeCheck) nexthop(i int, hop *Nexthop) {
 	bad := func(hint, format string, args ...any) {
-		c.badHop("nexthop", i, hint, format, args...)
+		c.bad(hint, "nexthop %d: %s", i+1, fmt.Sprintf(format, args...))
 	}
-	c.host("nexthop", i, hop.Via)
-	c.gateway("nexthop", i, hop.Via)
+	c.host(hop.Via, bad)
+	c.gateway(hop.Via, bad)
 	if hop.OnLink && !hop.Via.IsValid() {
-		bad("onlink says that via is on the link: give a via, or leave it out", "onlink without via in a nexthop")
+		bad("onlink says that via is on the link: give a via, or leave it out", "onlink without via")
 	}
 	if hop.Weight > maxWeight {
-		bad("a weight is 1 to 256", "a weight out of range")
+		bad("a weight is 1 to 256", "the weight %d is not possible", hop.Weight)
 	}
 	if hop.Dev != "" && !IsDevice(hop.Dev) {
 		bad("an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", fault.Printable(hop.Dev))

@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -54,14 +53,11 @@ type Parser struct {
 	rest  int // where in spec the words begin that are not read yet
 	at    int // how many words are read
 
-	Route    Route // the result of Read
-	family   int   // of the addresses so far, in bits; 0 while there are none
-	hasDst   bool  // the destination is read
-	everyDst bool  // the destination is everything, of a family that the rest will tell
-	// the places of the words of routeWords in the SPEC, from 1; 0 for words that are not there
-	where  [maxRouteWords]uint16
-	dstAt  uint16
-	hopsAt []uint16 // the places where the nexthops begin
+	Route    Route               // the result of Read
+	family   int                 // of the addresses so far, in bits; 0 while there are none
+	hasDst   bool                // the destination is read
+	everyDst bool                // the destination is everything, of a family that the rest will tell
+	given    [maxRouteWords]bool // the words of routeWords in the SPEC
 }
 
 const routeHint = "a route is written as for `ip route`: 10.10.2.0/24 [via ADDRESS] [src ADDRESS] [metric N] [table N] [mtu [lock] N] [onlink]"
@@ -71,7 +67,7 @@ func (p *Parser) Read(spec string) error {
 	if len(spec) > MaxSpec {
 		return fault.Invalid("route", "write one route at a time", "the route is longer than %d bytes", MaxSpec)
 	}
-	*p = Parser{Names: p.Names, spec: spec, hopsAt: p.hopsAt[:0]}
+	*p = Parser{Names: p.Names, spec: spec}
 	for word := p.word(); word != ""; word = p.word() {
 		if err := p.attribute(word); err != nil {
 			return err
@@ -99,10 +95,10 @@ func (p *Parser) attribute(word string) error {
 	if !known {
 		return p.destination(word)
 	}
-	if p.where[i] != 0 {
+	if p.given[i] {
 		return p.bad("give it once", "%s is there twice", fault.Printable(word))
 	}
-	p.where[i] = uint16(p.at) //nolint:gosec // below maxSpec
+	p.given[i] = true
 	return routeWords[i].read(p, word)
 }
 
@@ -136,16 +132,19 @@ func (p *Parser) destination(word string) (err error) {
 	}
 	p.Route.Dst, err = p.prefix(word, "destination")
 	p.hasDst, p.everyDst = true, !p.Route.Dst.IsValid()
-	p.dstAt = uint16(p.at) //nolint:gosec // below maxSpec
 	return err
 }
+
+// proposed are the words that are proposed in place of an unknown one.
+var proposed = []string{"via", "src", "metric", "table", "mtu", "onlink", "tos", "scope", "realms", "from", "expires", "pref", "advmss", "rtt", "window", "hoplimit", "initcwnd", "congctl", "encap",
+	"nexthop", "nhid", "blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "multicast", "default"}
 
 // strange returns the error about a word that has no meaning in its place.
 func (p *Parser) strange(word string) error {
 	if _, network := parsePrefix(word); network || isEverything(word) {
 		return p.bad("write one route at a time", "%.80s is a second destination", word)
 	}
-	return p.bad(routeHint, "\"%.80s\" is not known", fault.Printable(word))
+	return p.bad(fault.DidYouMean(fault.Nearest(word, proposed), routeHint), "\"%.80s\" is not known", fault.Printable(word))
 }
 
 // isCommand reports whether a word begins a command rather than a route.
@@ -178,23 +177,12 @@ func everything(ipv6 bool) netip.Prefix {
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
-// refused returns the first of the route's problems, with the place of the word that it is about.
+// refused returns the first of the route's problems.
 func (p *Parser) refused() error {
 	for _, problem := range p.Route.check() {
-		return fault.Invalid("route", problem.hint, "word %d: %s", p.place(problem), problem.what)
+		return fault.Invalid("route", problem.hint, "%s", problem.what)
 	}
 	return nil
-}
-
-// place returns the place of the word that a problem is about.
-func (p *Parser) place(problem routeProblem) uint16 {
-	at := p.dstAt
-	if problem.hop >= 0 && problem.hop < len(p.hopsAt) {
-		at = p.hopsAt[problem.hop]
-	} else if i, known := routeWordIndex()[problem.word]; known && p.where[i] != 0 {
-		at = p.where[i]
-	}
-	return at
 }
 
 // word takes the next word, which is empty at the end. Spaces part words as in a shell.
@@ -249,10 +237,10 @@ func (p *Parser) next(expected, after string) (string, error) {
 
 // ends returns the error about a SPEC that ends too early.
 func (p *Parser) ends(expected string) error {
-	return fault.Invalid("route", routeHint, "word %d: it ends where %s should be", p.at+1, expected)
+	return fault.Invalid("route", routeHint, "%s is missing", expected)
 }
 
 // bad returns an error about the word that was read last.
 func (p *Parser) bad(hint, format string, args ...any) error {
-	return fault.Invalid("route", hint, "word %d: %s", p.at, fmt.Sprintf(format, args...))
+	return fault.Invalid("route", hint, format, args...)
 }

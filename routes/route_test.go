@@ -35,8 +35,8 @@ func parsed(t *testing.T, spec string) string {
 		if !reflect.DeepEqual(r, Route{}) {
 			t.Errorf("Parse(%q) fails, and returns %+v", spec, r)
 		}
-		if !strings.HasPrefix(err.Error(), "route: word ") {
-			t.Errorf("Parse(%q): %v does not say which word is wrong", spec, err)
+		if !strings.HasPrefix(err.Error(), "route: ") {
+			t.Errorf("Parse(%q): %v does not name the field", spec, err)
 		}
 		return want.Problems(err)
 	}
@@ -139,7 +139,7 @@ func TestRouteProblemsOfPrograms(t *testing.T) {
 		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: 5, Segments: []netip.Addr{want.Addr("fd00::1")}}}, "seg6 has no mode 5"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: SEG6Encap, Segments: []netip.Addr{want.Addr("10.0.0.1")}}}, "its segments are not possible"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: SEG6Encap, TTL: want.Ptr(uint8(5)), Segments: []netip.Addr{want.Addr("fd00::1")}}}, "encap seg6 has words of another kind"},
-		{Route{Dst: v4, Nexthops: hops(Nexthop{Weight: 257})}, "a weight out of range"},
+		{Route{Dst: v4, Nexthops: hops(Nexthop{Weight: 257})}, "the weight 257 is not possible"},
 		{Route{Dst: v4, Nexthops: hops(Nexthop{Dev: "a b"})}, `"a b" is no interface's name`},
 		{Route{Dst: v4, Nexthops: hops(Nexthop{Via: want.Addr("224.0.0.1")})}, "224.0.0.1 is no host"},
 		{Route{Dst: v4, Nexthops: hops(Nexthop{Encap: &Encap{Type: EncapMPLS}})}, "its labels are not possible"},
@@ -297,6 +297,21 @@ func TestBare(t *testing.T) {
 		fill(reflect.ValueOf(&r).Elem().Field(i), 1)
 		if r.Bare() {
 			t.Errorf("it does not look at %s", field.Name)
+		}
+	}
+}
+
+// A word that is proposed in place of an unknown one is known itself.
+func TestProposedWords(t *testing.T) {
+	for _, word := range proposed {
+		if _, known := findRouteWord(word); !known && word != "default" {
+			t.Errorf("%s is no word of a route", word)
+		}
+	}
+	for spec, word := range map[string]string{"10.0.0.0/8 metrc 5": "metric", "10.0.0.0/8 vía 10.0.0.1": "via", "10.0.0.0/8 tabel 7": "table", "10.0.0.0/8 next-hop 10.0.0.1": "nexthop"} {
+		_, err := Parse(spec)
+		if hints := fault.Hints(err); len(hints) != 1 || hints[0] != "did you mean "+word {
+			t.Errorf("%s: %v, %q", spec, err, hints)
 		}
 	}
 }

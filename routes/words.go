@@ -349,7 +349,6 @@ func (p *Parser) readTTLPropagate(after string) error {
 // readNexthops reads the nexthops, which are the last words of a SPEC.
 func (p *Parser) readNexthops(string) error {
 	for {
-		p.hopsAt = append(p.hopsAt, uint16(p.at)) //nolint:gosec // below maxSpec
 		hop, err := p.nexthop()
 		if err != nil {
 			return err

@@ -363,7 +363,7 @@ func TestRouteNames(t *testing.T) {
 	if list := w.must("route", "list", "gre1").stdout; strings.Count(list, "table 100") != 1 {
 		t.Errorf("the routes:\n%s", list)
 	}
-	if o := w.run("route", "add", "gre1", "10.40.0.0/16", "table", "nowhere"); o.code != exitInvalid || !strings.Contains(o.stderr, "word 3") {
+	if o := w.run("route", "add", "gre1", "10.40.0.0/16", "table", "nowhere"); o.code != exitInvalid || !strings.Contains(o.stderr, `"nowhere" after table`) {
 		t.Errorf("a table that nobody knows: %+v", o)
 	}
 }

@@ -199,7 +199,7 @@ func TestLabRefusesWithoutATrace(t *testing.T) {
 		{"family", base("--mode", "ip6gre"), "peer: 100.0.2.100 is an IPv4 address"},
 		{"ttl without path MTU discovery", base("--no-pmtud"), "ttl: a fixed TTL (64)"},
 		{"a route into itself", base("--route", "100.0.2.100"), "covers the far end's outer address"},
-		{"a bad route", base("--route", "10.10.2.0/24 via nowhere"), "word 3"},
+		{"a bad route", base("--route", "10.10.2.0/24 via nowhere"), `"nowhere" after via`},
 		{"own network", base("--route", "10.10.1.0/24"), "is this host's own network"},
 		{"no such flag", base("--pear", "1.2.3.4"), "unknown flag"},
 	} {

@@ -27,14 +27,7 @@ func Nearest(word, kind string, known []string) string {
 	if place := elsewhere(plain); kind == "fields" && !slices.Contains(known, plain) && place != "" {
 		return plain + " is a field of " + place
 	}
-	if best := fault.Nearest(plain, known); best != "" {
-		return "did you mean " + best
-	}
-	const most = 50
-	if len(known) > most {
-		return "the " + kind + " are " + strings.Join(known[:most], ", ") + ", ..."
-	}
-	return "the " + kind + " are " + strings.Join(known, ", ")
+	return fault.Choice(word, kind, known, nil)
 }
 
 // elsewhere says where a field stands that does not stand here; it is empty for no field. For a

@@ -1,6 +1,9 @@
 package fault
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Nearest returns the name that is spelled most like word, for a hint. Capitals do not count. It is
 // the empty string where even the nearest differs in more than a third of the word's letters, and
@@ -16,6 +19,30 @@ func Nearest(word string, names []string) string {
 		}
 	}
 	return best
+}
+
+// DidYouMean is the hint that proposes a word; without one it is otherwise.
+func DidYouMean(word, otherwise string) string {
+	if word == "" {
+		return otherwise
+	}
+	return "did you mean " + word
+}
+
+// Choice is the hint about a word that is none of the names: the name that meant says, or that is
+// spelled most alike, or all of them where none is near. kind names them, such as "notations".
+func Choice(word, kind string, names []string, meant map[string]string) string {
+	plain := strings.ReplaceAll(strings.ToLower(word), "_", "-")
+	best := meant[plain]
+	if !slices.Contains(names, best) {
+		best = Nearest(plain, names)
+	}
+	const most = 50
+	all := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		all += ", ..."
+	}
+	return DidYouMean(best, "the "+kind+" are "+all)
 }
 
 // maxWord bounds the work, which grows with the length of both words.

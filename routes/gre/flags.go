@@ -56,7 +56,7 @@ func ParseFlags(text string) (Flags, error) {
 	for _, word := range strings.Split(text, ",") {
 		f, ok := parseFlag(strings.TrimSpace(word))
 		if !ok {
-			return 0, fault.Invalid("flags", "the flags are "+strings.Join(flagNames[:], ", ")+"; put commas between them, or say none", "\"%.80s\" is no flag", fault.Printable(word))
+			return 0, fault.Invalid("flags", fault.Choice(word, "flags", flagNames[:], nil)+"; put commas between them, or say none", "\"%.80s\" is no flag", fault.Printable(word))
 		}
 		all |= f
 	}

@@ -32,7 +32,8 @@ func ParseMode(s string) (Mode, error) {
 			return m, nil
 		}
 	}
-	return 0, fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "%.80q is no GRE mode", s)
+	meant := map[string]string{"ipgre": "gre", "gre4": "gre", "greip": "gre", "gre6": "ip6gre", "gretap6": "ip6gretap", "tap": "gretap"}
+	return 0, fault.Invalid("mode", fault.Choice(s, "modes", modeNames[1:], meant), "%.80q is no GRE mode", s)
 }
 
 // String returns the mode's name, or "unknown" for a number that is not a mode.

@@ -85,7 +85,7 @@ func TestKeptText(t *testing.T) {
 func TestKeptBadLines(t *testing.T) {
 	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface gre1\n"
 	for line, want := range map[string]string{
-		"route 10.0.0.0/8 via nobody":       `route: word 3: "nobody" after via is no address`,
+		"route 10.0.0.0/8 via nobody":       `route: "nobody" after via is no address`,
 		"snat 10.10.2.0/24":                 "snat: it has 1 words",
 		"snat 10.10.2.0/24 2001:db8::1":     "snat: 10.10.2.0/24 and 2001:db8::1 are of different families",
 		"snat 10.10.2.1/24 10.10.2.1":       "snat: 10.10.2.1/24 has host bits set",
@@ -100,10 +100,10 @@ func TestKeptBadLines(t *testing.T) {
 		"follow":                            `"" is not the name of a host`,
 		"pin 1.2.3.4":                       `"1.2.3.4" after pin`,
 		"rule from 10.0.0.2 table 100":      "rule: the rule from 10.0.0.2 table 100 has no priority",
-		"rule from nobody priority 1":       `rule: word 2: "nobody" after from is no network`,
-		"rule goto 5 priority \x1b[31m":     `rule: word 1: "goto" does not belong here`,
+		"rule from nobody priority 1":       `rule: "nobody" after from is no network`,
+		"rule goto 5 priority \x1b[31m":     `rule: "goto" does not belong here`,
 		"exec rm":                           `"exec" is not known`,
-		"route 10.0.0.0/8 dev \x1b[31mgre1": `route: word 2: "dev" does not belong here`,
+		"route 10.0.0.0/8 dev \x1b[31mgre1": `route: "dev" does not belong here`,
 		"\x1b]0;title\x07":                  `"\x1b]0;title\a" is not known`,
 		"inner ::ffff:10.0.0.0/104":         `"::ffff:10.0.0.0/104" is no network`,
 		"remote ::ffff:10.0.0.1":            `"::ffff:10.0.0.1" is no address`,

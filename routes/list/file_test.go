@@ -40,12 +40,12 @@ func TestParseRouteList(t *testing.T) {
 // With one wrong line only the fault is returned, with the line and the word.
 func TestParseRouteListRefuses(t *testing.T) {
 	for _, test := range []struct{ text, want, hint string }{
-		{"10.0.0.0/8\n10.1.0.0/16 metric x\n", `line 2: route: word 3: "x" after metric is not possible`, "metric takes"},
-		{"\n\nip route add 10.0.0.0/8\n", `line 3: route: word 1: "ip" is no part of a route`, "words that come after ip route add"},
+		{"10.0.0.0/8\n10.1.0.0/16 metric x\n", `line 2: route: "x" after metric is not possible`, "metric takes"},
+		{"\n\nip route add 10.0.0.0/8\n", `line 3: route: "ip" is no part of a route`, "words that come after ip route add"},
 		{"10.0.0.0/8\n10.1.0.0/16\n10.0.0.0/8\n", "route: line 3: 10.0.0.0/8 is in line 1 already", "each destination once"},
 		{"10.0.0.0/8\n10.1.0.0/16\n10.0.0.0/8 via 172.16.0.2 table main\n", "route: line 3: 10.0.0.0/8 is in line 1 already", "each destination once"},
 		{"local 10.0.0.1\nlocal 10.0.0.1 table 255\n", "route: line 2: 10.0.0.1/32 is in line 1 already", "each destination once"},
-		{"10.0.0.0/8\x00\n", `line 1: route: word 1: "10.0.0.0/8\x00" is no destination`, "10.10.2.0/24"},
+		{"10.0.0.0/8\x00\n", `line 1: route: "10.0.0.0/8\x00" is no destination`, "10.10.2.0/24"},
 		{strings.Repeat("1", 3*routes.MaxSpec), "routes-from: line 1 cannot be read", "one route a line"},
 		{"10.0.0.0/8 " + strings.Repeat(" ", routes.MaxSpec) + "metric 5", "line 1: route: the route is longer than", "one route at a time"},
 	} {

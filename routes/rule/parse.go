@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -85,14 +86,14 @@ func (p *parser) next() string {
 
 // bad returns an error about the word that was read last.
 func (p *parser) bad(hint, format string, args ...any) error {
-	return fault.Invalid("rule", hint, "word %d: %s", p.at, fmt.Sprintf(format, args...))
+	return fault.Invalid("rule", hint, format, args...)
 }
 
 // value takes the word after a word.
 func (p *parser) value(after, expected string) (string, error) {
 	word := p.next()
 	if word == "" {
-		return "", p.bad(ruleHint, "it ends where %s after %s should be", expected, after)
+		return "", p.bad(ruleHint, "%s after %s is missing", expected, after)
 	}
 	return word, nil
 }
@@ -134,7 +135,7 @@ func (p *parser) strange(name, word string) error {
 	if _, network := routes.Network(word); network {
 		return p.bad("write from "+word+", or to "+word, "\"%.80s\" stands alone", fault.Printable(word))
 	}
-	return p.bad(ruleHint, "\"%.80s\" is not known", fault.Printable(word))
+	return p.bad(fault.DidYouMean(fault.Nearest(word, slices.Sorted(maps.Keys(synonyms()))), ruleHint), "\"%.80s\" is not known", fault.Printable(word))
 }
 
 // settle fills in the defaults, and refuses fields that make no sense together.

@@ -35,8 +35,10 @@ func (f *As) Check(cmd *cobra.Command) error {
 	case changed("json"):
 		return fault.Invalid("json", "leave --json out", "--as prints a text")
 	}
-	_, err := every.Find("as", f.Kind)
-	return err
+	if _, err := every.Find("as", f.Kind); err != nil {
+		return err
+	}
+	return every.CheckEnd(f.end)
 }
 
 // Write prints one end of the tunnel.

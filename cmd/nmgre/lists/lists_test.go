@@ -57,7 +57,7 @@ func TestReaderRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ stdin, file, want string }{
 		"no file":  {"", "/nowhere", "rules-from: open /nowhere: no such file or directory"},
 		"no rules": {"# nothing\n", "-", "rules-from: - has no rules"},
-		"no rule":  {"from\n", "-", "rule: line 1: word 2: it ends where a network after from should be"},
+		"no rule":  {"from\n", "-", "rule: line 1: a network after from is missing"},
 	} {
 		r, _ := reader(t, c.stdin)
 		if _, err := r.Rules(c.file); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), c.want) {

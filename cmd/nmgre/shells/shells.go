@@ -58,7 +58,7 @@ or make install has brought it along:
 			case "fish":
 				return writeFish(root, out)
 			}
-			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: "use one of " + strings.Join(names, ", ")}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: fault.Choice(args[0], "shells", names, nil)}
 		},
 	}
 }

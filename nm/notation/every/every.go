@@ -4,6 +4,7 @@ package every
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/linux"
@@ -42,8 +43,18 @@ func Find(field, name string) (*notation.Kind, error) {
 	if slices.Contains(Names(false), name) {
 		what = "nmgre writes this notation, but does not read it:"
 	}
-	return nil, fault.Invalid(field, "the notations are "+strings.Join(Names(read), ", "), "%s \"%.40s\"", what, fault.Printable(name))
+	return nil, fault.Invalid(field, fault.Choice(name, "notations", Names(read), meant()), "%s \"%.40s\"", what, fault.Printable(name))
 }
+
+// meant has the notations by other names of their programs and systems.
+var meant = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"iproute2": "ip", "iproute": "ip", "networkmanager": "keyfile", "nm": "nmcli", "nmconnection": "keyfile", "systemd": "networkd", "systemd-networkd": "networkd", "sysconfig": "ifcfg",
+		"network-scripts": "ifcfg", "rhel": "ifcfg", "centos": "ifcfg", "ubuntu": "netplan", "debian": "ifupdown", "interfaces": "ifupdown", "ifup": "ifupdown", "alpine": "ifupdown-ng",
+		"cumulus": "ifupdown2", "suse": "wicked", "cisco": "cisco-ios", "ios": "cisco-ios", "ios-xe": "cisco-ios", "ios-xr": "cisco-iosxr", "iosxr": "cisco-iosxr", "juniper": "junos", "srx": "junos",
+		"mikrotik": "routeros", "vyatta": "vyos", "edgeos": "vyos", "fortinet": "fortios", "fortigate": "fortios", "huawei": "vrp", "h3c": "comware", "hpe": "comware", "uci": "openwrt",
+	}
+})
 
 // Ends are the words for --end.
 var Ends = []string{"far", "near"}
@@ -64,7 +75,15 @@ func Write(l notation.Link, name, end string) (string, error) {
 	case "far":
 		return kind.Text(l.Swap())
 	}
-	return "", fault.Invalid("end", "use far or near", "\"%.40s\" is no end", fault.Printable(end))
+	return "", CheckEnd(end)
+}
+
+// CheckEnd refuses a word that is none of [Ends], with [fault.ErrInvalid].
+func CheckEnd(end string) error {
+	if slices.Contains(Ends, end) {
+		return nil
+	}
+	return fault.Invalid("end", fault.Choice(end, "ends", Ends, map[string]string{"local": "near", "this": "near", "remote": "far", "peer": "far", "other": "far"}), "\"%.40s\" is no end", fault.Printable(end))
 }
 
 // tableWidth is how many columns a line of [Table] has at most.
