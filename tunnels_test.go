@@ -16,6 +16,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
@@ -416,5 +417,29 @@ func TestClones(t *testing.T) {
 	w.AddProfile(again)
 	if got := labels(); !slices.Contains(got, "gre1 ("+clone.UUID+")") || !slices.Contains(got, "gre1 ("+original.UUID+")") {
 		t.Errorf("%v", got)
+	}
+}
+
+// readOnly is a store on a disk that is mounted read-only.
+type readOnly struct{ keep.Store }
+
+var errReadOnly = errors.New("read-only file system")
+
+func (readOnly) Writable() error { return errReadOnly }
+
+// delete changes nothing where root's file cannot be removed: the profile is not gone then.
+func TestDeleteOnReadOnlyDisk(t *testing.T) {
+	for kept, ways := range map[bool]string{true: "10.30.0.0/16 nexthop nexthop via 100.0.1.1 dev eth0", false: "10.30.0.0/16"} {
+		synctest.Test(t, func(t *testing.T) {
+			w, tunnel := fake.NewWorld(), fake.Simple(t)
+			tunnel.Routes = []routes.Route{routes.MustParse(ways)}
+			fake.MustCreate(t, w, tunnel)
+			before, h := w.String(), w.Start().Host()
+			h.Store = readOnly{h.Store}
+			_, err := h.Delete(t.Context(), "gre1")
+			if kept && (!errors.Is(err, errReadOnly) || w.String() != before) || !kept && err != nil {
+				t.Errorf("something kept %t: %v\n%s", kept, err, w)
+			}
+		})
 	}
 }

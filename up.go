@@ -226,6 +226,11 @@ func (h *Host) deleteWhole(ctx context.Context, p nm.Profile) error {
 	if err := h.Keeper.MayKeep(); err != nil {
 		return &fault.Error{Kind: fault.ErrNotPermitted, What: "only root can remove the routes and rules that nmgre keeps for " + fault.Printable(p.Tunnel.Name), Err: err}
 	}
+	if disk, checks := h.Store.(interface{ Writable() error }); checks && h.Kernel.CanChange() {
+		if err := disk.Writable(); err != nil { // the profile goes first, and cannot be brought back
+			return err
+		}
+	}
 	kept, err := h.Store.Get(ctx, p.UUID)
 	if err != nil { // a file that cannot be read is removed all the same
 		kept = keep.Kept{UUID: p.UUID}

@@ -85,8 +85,9 @@ func TestLabPackages(t *testing.T) {
 	nmcliDownUp(t, h)
 	eventually(t, "the package's hook sets the kept part", func() bool { return kernel() == whole })
 
+	killEdit(t, h)
 	said := apt(t, h, "remove", "nmgre")
-	for _, part := range []string{"the tunnels stay", "for 1 of them /etc/nmgre keeps", "until the tunnel goes down", "Purging"} {
+	for _, part := range []string{"nmgre: undid the change of gre1", "the tunnels stay", "for 1 of them /etc/nmgre keeps", "until the tunnel goes down", "Purging"} {
 		if !strings.Contains(said.Stdout+said.Stderr, part) {
 			t.Errorf("the removal does not say %q: %s", part, said)
 		}
@@ -95,6 +96,9 @@ func TestLabPackages(t *testing.T) {
 		t.Error("the hook or the program stays after the removal")
 	}
 	mustEqual(t, "after the removal", whole, kernel())
+	if mtu := h.Run(t, "ip", "link", "show", "dev", "gre1"); !strings.Contains(mtu, "mtu 1476 ") {
+		t.Errorf("the edit on trial stays: %s", mtu)
+	}
 	mustPing(t, h, "172.16.0.2")
 	nmcliDownUp(t, h)
 	mustPing(t, h, "172.16.0.2") // as NetworkManager's own
@@ -106,6 +110,7 @@ func TestLabPackages(t *testing.T) {
 	eventually(t, "the installation sets the kept part again", func() bool { return kernel() == whole })
 
 	apt(t, h, "remove", "nmgre")
+	h.Run(t, "install", "-D", "/dev/null", "/var/lib/nmgre/pair/note")
 	apt(t, h, "purge", "nmgre")
 	if left := keptInKernel(t, h); left != "" {
 		t.Errorf("after the purge the kernel has\n%s", left)
@@ -117,6 +122,15 @@ func TestLabPackages(t *testing.T) {
 	h.Run(t, "nmcli", "connection", "delete", "gre1")
 	// nmcli does not wait until NetworkManager has taken the device away
 	eventually(t, "after the purge, without the profile, the host is as it was", func() bool { return h.Snapshot(t) == before })
+}
+
+// killEdit leaves an edit of gre1 on trial, whose process is killed, and the one that would undo it.
+func killEdit(t *testing.T, h lab.Host) {
+	t.Helper()
+	h.Run(t, "sh", "-ec", `mkfifo /tmp/nobody; sleep 60 >/tmp/nobody &
+setsid /usr/bin/nmgre edit gre1 --mtu 1313 --no-probe --confirm 50s </tmp/nobody >/dev/null 2>&1 &
+for i in $(seq 100); do ! ip link show dev gre1 | grep -q "mtu 1313" || break; sleep 0.2; done
+sleep 1; kill -9 $(pgrep -f "^/usr/bin/nmgre "); ip link show dev gre1 | grep "mtu 1313"; rm /tmp/nobody`)
 }
 
 func readRoot(t *testing.T, host lab.Host, path string) []byte {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -27,6 +28,9 @@ func TestReadOnly(t *testing.T) {
 		s.put(t, kept(uuidA, 10))
 		write(t, s.path("usr/sbin/nmgre"), "#!/bin/sh\n", 0o755)
 		before := tree(t, s.root)
+		if err := s.Writable(); err != nil {
+			t.Errorf("before: %v", err)
+		}
 		if err := unix.Mount("", s.root, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 			t.Error(err)
 			return
@@ -35,6 +39,7 @@ func TestReadOnly(t *testing.T) {
 			"a new file":   func() error { return putOnly(ctx, s, kept(uuidB, 1)) },
 			"another text": func() error { return putOnly(ctx, s, kept(uuidA, 11)) },
 			"forgotten":    func() error { return putOnly(ctx, s, keep.Kept{UUID: uuidA}) },
+			"asked before": s.Writable,
 			"deleted":      func() error { return s.Delete(ctx, uuidA) },
 			"others":       func() error { return s.HookOthers(ctx, true) },
 			"remembered":   func() error { return s.Remember(ctx, map[string]bool{"eth1": false}) },
@@ -42,6 +47,9 @@ func TestReadOnly(t *testing.T) {
 			"the hook":     func() error { return s.InstallHook(s.path("usr/sbin/nmgre")) },
 		} {
 			err := change()
+			if strings.Contains(fmt.Sprint(err), "keeps for :") {
+				t.Errorf("%s: nobody knows what for: %v", name, err)
+			}
 			if !errors.Is(err, unix.EROFS) || !strings.Contains(strings.Join(fault.Hints(err), " "), "read-only") {
 				t.Errorf("%s: %v, hints %q", name, err, fault.Hints(err))
 			}

@@ -198,6 +198,16 @@ func undoDirs(made []string) {
 	}
 }
 
+// Writable returns nil where root's files can be written and removed, as far as the folder's disk is
+// concerned. Otherwise its error says why not.
+func (s *Store) Writable() error {
+	path := s.path(tunnelsDir)
+	if err := unix.Access(path, unix.W_OK); errors.Is(err, unix.EROFS) {
+		return denied("change what nmgre keeps", &fs.PathError{Op: "write", Path: path, Err: err})
+	}
+	return nil
+}
+
 // denied puts the name of the attempt before an error, with a hint when it needs root, room on
 // the disk, or a disk that can be written. It returns nil for nil.
 func denied(attempt string, err error) error {
@@ -207,9 +217,9 @@ func denied(attempt string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return &fault.Error{Kind: fault.ErrNotPermitted, What: attempt, Hint: "run it with sudo", Err: err}
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &fault.Error{What: attempt, Hint: "make room on the disk; nothing has been changed", Err: err}
+		return &fault.Error{What: attempt, Hint: "make room on the disk", Err: err}
 	case errors.Is(err, unix.EROFS):
-		return &fault.Error{What: attempt, Hint: "the disk is mounted read-only; nothing has been changed", Err: err}
+		return &fault.Error{What: attempt, Hint: "the disk is mounted read-only; to write on it again: mount -o remount,rw, with its folder (findmnt -T /etc/nmgre)", Err: err}
 	}
 	return &fault.Error{What: attempt, Err: err}
 }

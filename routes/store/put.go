@@ -38,6 +38,9 @@ func stampOf(file *os.File) string {
 // the file's, and undo is nil if nothing can have been changed.
 func (s *Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context) error, err error) {
 	attempt := "write what nmgre keeps for " + fault.Printable(k.Name)
+	if k.Name == "" && keep.IsUUID(k.UUID) {
+		attempt += "the profile " + k.UUID
+	}
 	if !keep.IsUUID(k.UUID) {
 		return nil, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("%s: \"%.80s\" is not a profile's UUID", attempt, fault.Printable(k.UUID))}
 	}
