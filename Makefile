@@ -1,5 +1,5 @@
 # nmgre: what can be made. `make help` lists it.
-.DEFAULT_GOAL := build
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
 SHELL   := /bin/bash
@@ -23,12 +23,17 @@ POLKIT  ?= /usr/share/polkit-1/actions
 # systemd reads units from here, too, for PREFIX /usr and /usr/local.
 UNITS   ?= $(PREFIX)/lib/systemd/system
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint ansible collection bench demo pictures lab man docs completions policy units packages test-packages test-arch release deps size install uninstall clean race fuzz
+.PHONY: help all has-go build test test-all vet unit lab-setup lab-test faults recipes lint ansible collection bench demo pictures lab man docs completions policy units packages test-packages test-arch release deps size install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-build: ## build/nmgre
+all: build man completions policy units ## what install installs
+
+has-go:
+	@command -v go >/dev/null || { echo "there is no go in PATH, as mostly under sudo: type make first, as yourself" >&2; exit 1; }
+
+build: has-go ## build/nmgre
 	$(BUILD) -o build/nmgre ./cmd/nmgre
 
 test: unit lab-test ## everything: vet, unit tests, and the tests in the lab, with three NetworkManagers
@@ -89,7 +94,7 @@ lab: lab-setup ## a shell on linux1, a host of the lab
 	$(BUILD) -o build/lab-share/bin/nmgre ./cmd/nmgre
 	$(LAB) shell linux1
 
-man: ## build/man: the manual pages
+man: has-go ## build/man: the manual pages
 	go run -tags man ./cmd/nmgre man build/man
 
 docs: ## build/docs: the manual for a browser; begin at index.html
@@ -132,7 +137,10 @@ deps: ## newer dependencies, and known faults of those in use
 size: ## what is linked into nmgre, and how large it is
 	go run ./cmd/nmgre/packaging size
 
-install: build man completions policy units ## install below PREFIX (/usr/local)
+# sudo has no Go in its PATH, or one with caches of root's: what make has built as yourself is installed.
+built := $(and $(SUDO_UID),$(wildcard build/nmgre),$(wildcard build/man/nmgre.8),$(wildcard build/completions/nmgre.fish))
+
+install: $(if $(built),,all) policy units ## install below PREFIX (/usr/local)
 	install -D -m 0755 build/nmgre $(DESTDIR)$(PREFIX)/bin/nmgre
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 build/man/*.8
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man7 build/man/*.7

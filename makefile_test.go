@@ -61,6 +61,51 @@ func TestUninstall(t *testing.T) {
 	}
 }
 
+// make builds what install installs. sudo make install takes what is built, and needs no Go then;
+// without it, it says what to type first.
+func TestInstallUnderSudo(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	would := func(sudo bool, target ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "make", append([]string{"-n", "-C", folder}, target...)...)
+		if cmd.Env = os.Environ(); sudo {
+			cmd.Env = append(cmd.Env, "SUDO_UID=1000")
+		}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "Makefile"), makefile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if said := would(true, "install"); !strings.Contains(said, "go build") || !strings.Contains(said, "as yourself") {
+		t.Errorf("nothing is built: %s", said)
+	}
+	if said := would(false); !strings.Contains(said, "go build") || !strings.Contains(said, " man build/man") || !strings.Contains(said, "nmgre.fish") || !strings.Contains(said, ".policy") {
+		t.Errorf("make alone: %s", said)
+	}
+	for _, name := range []string{"build/nmgre", "build/man/nmgre.8", "build/completions/nmgre.fish"} {
+		if err := os.MkdirAll(filepath.Join(folder, path.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if said := would(true, "install"); strings.Contains(said, "go build") || strings.Contains(said, "go run") || !strings.Contains(said, "/bin/nmgre") {
+		t.Errorf("all is built: %s", said)
+	}
+	if said := would(false, "install"); !strings.Contains(said, "go build") {
+		t.Errorf("without sudo: %s", said)
+	}
+}
+
 // systemd accepts the units that are shipped, and the timer starts the command that there is.
 func TestUnits(t *testing.T) {
 	self, err := os.Executable()
