@@ -124,7 +124,7 @@ func TestLabPackages(t *testing.T) {
 	eventually(t, "after the purge, without the profile, the host is as it was", func() bool { return h.Snapshot(t) == before })
 }
 
-// killEdit leaves an edit of gre1 on trial, whose process is killed, and the one that would undo it.
+// killEdit leaves an edit of gre1 on trial. Its process is killed, and the one that would undo it.
 func killEdit(t *testing.T, h lab.Host) {
 	t.Helper()
 	h.Run(t, "sh", "-ec", `mkfifo /tmp/nobody; sleep 60 >/tmp/nobody &

@@ -198,7 +198,7 @@ func undoDirs(made []string) {
 	}
 }
 
-// Writable returns nil where root's files can be written and removed, as far as the folder's disk is
+// Writable returns nil where root's files can be written and removed, as far as their disk is
 // concerned. Otherwise its error says why not.
 func (s *Store) Writable() error {
 	path := s.path(tunnelsDir)
