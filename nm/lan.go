@@ -13,15 +13,15 @@ type LAN struct {
 	Dev     string       // the device that has it
 }
 
-// LANs returns the networks behind this end of t, each once: those of links that are up, and are
-// neither tunnels nor lead to the far end, where packets go by hop.
+// LANs returns the networks behind this end of t, each once: those of links that are up, in t's VRF
+// or in none as t is, and are neither tunnels nor lead to the far end, where packets go by hop.
 func LANs(links []kernel.Link, hop kernel.Hop, t Tunnel) []LAN {
 	outer := func(n netip.Prefix) bool {
 		return t.Local.IsValid() && n.Contains(t.Local) || t.Remote.IsValid() && n.Contains(t.Remote) || hop.Via.IsValid() && n.Contains(hop.Via)
 	}
 	var lans []LAN
 	for _, link := range links {
-		if link.GRE != nil || link.Name == hop.Dev || link.Name == t.Parent || !link.Up {
+		if link.GRE != nil || link.Name == hop.Dev || link.Name == t.Parent || !link.Up || kernel.VRF(links, &link) != kernel.VRF(links, kernel.Named(links, t.Name)) {
 			continue
 		}
 		for _, own := range link.Addresses {

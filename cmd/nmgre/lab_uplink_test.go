@@ -120,6 +120,11 @@ func TestLabParentInVRF(t *testing.T) {
 	mustMissTheRuleOfVRFs(t)
 	mustLeaveAfterReboot(t)
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	// A tunnel outside the VRF: the rule for VRFs leads to no other table.
+	r = nmgreOn(t, lab.Linux1, exitDone, "create", "--dry-run", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "default via 172.16.0.2 table 77")
+	if !strings.Contains(r.Stdout, "no rule leads to table 77") || strings.Contains(r.Stdout, "--route 100.0.9.0/24") || !strings.Contains(r.Stdout, "--route "+lab.LAN1Net) {
+		t.Errorf("beside a VRF: %s", r)
+	}
 }
 
 // mustMissTheRuleOfVRFs flushes the rule that leads to the tables of VRFs. verify names it, and its

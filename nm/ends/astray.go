@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -33,8 +32,8 @@ func Astray(links []kernel.Link, t nm.Tunnel, hop kernel.Hop) Stray {
 	}
 	dev := fault.Printable(holder.Name)
 	s := Stray{What: fmt.Sprintf("the local address %s is on %s, but its packets leave by %s", t.Local, dev, fault.Printable(hop.Dev))}
-	if vrf := slices.IndexFunc(links, func(l kernel.Link) bool { return l.Index == holder.Controller && l.Kind == "vrf" }); vrf >= 0 {
-		s.What += ", outside the VRF " + fault.Printable(links[vrf].Name)
+	if vrf := kernel.VRF(links, holder); vrf != nil {
+		s.What += ", outside the VRF " + fault.Printable(vrf.Name)
 		s.Why = "that VRF takes no answers from there"
 		s.Remedy = "bind the tunnel to its device: --parent " + fault.ShellWord(holder.Name)
 		return s

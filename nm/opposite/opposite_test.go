@@ -28,6 +28,10 @@ func TestEnd(t *testing.T) {
 	want.Same(t, "where less fits", opposite.End(links, hop, near, 1400).CreateCommand(), begin+end)
 	links[2].GRE.Checksum = true
 	want.Same(t, "with checksums", opposite.End(links, hop, near, 1400).CreateCommand(), begin+" --checksum"+end)
+	vrf := append(links[:3:3], kernel.Link{Index: 5, Name: "red", Kind: "vrf", Up: true}, kernel.Link{Index: 6, Name: "eth6", Up: true, Controller: 5, Addresses: want.CIDRs("10.66.0.1/24")})
+	want.Same(t, "beside a VRF", opposite.End(vrf, hop, near, 1400).CreateCommand(), begin+" --checksum"+end)
+	vrf[2].Controller = 5
+	want.Same(t, "in a VRF", opposite.End(vrf, hop, near, 1400).CreateCommand(), begin+" --checksum --route 10.66.0.0/24")
 	open := near
 	open.Remote, open.Local = netip.IPv4Unspecified(), want.Addr("100.0.1.100")
 	links[0].Addresses = want.CIDRs("100.0.1.100/24", "100.0.7.1/24")

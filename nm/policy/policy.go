@@ -125,7 +125,7 @@ func Warnings(ctx context.Context, k kernel.Policy, links []kernel.Link, t nm.Tu
 		return nil, err
 	}
 	var notes []string
-	for _, table := range Unled(t, held) {
+	for _, table := range Unled(t, links, held) {
 		notes = append(notes, table.String())
 	}
 	notes = append(notes, absent(t, links)...)
@@ -181,16 +181,20 @@ func (t Table) String() string {
 }
 
 // Unled returns the tables of the tunnel's routes, and of more of them, that neither a rule of the
-// tunnel nor one of this host leads to.
-func Unled(t nm.Tunnel, held []kernel.HeldRule, more ...routes.Route) []Table {
+// tunnel nor one of this host leads to. The rule for VRFs names no table: it leads to those of the
+// VRFs among the links.
+func Unled(t nm.Tunnel, links []kernel.Link, held []kernel.HeldRule, more ...routes.Route) []Table {
 	led := make(map[Table]bool)
 	for _, r := range t.Rules {
 		led[Table{r.Table, r.IPv6}] = true
 	}
-	ofVRF := make(map[bool]bool) // the rule for the tables of VRFs names none
 	for _, h := range held {
 		led[Table{h.Table, h.IPv6}] = true
-		ofVRF[h.IPv6] = ofVRF[h.IPv6] || leadsToVRFs(h)
+		for i := range links {
+			if links[i].Table != 0 && leadsToVRFs(h) {
+				led[Table{links[i].Table, h.IPv6}] = true
+			}
+		}
 	}
 	var unled []Table
 	for i := range len(t.Routes) + len(more) { // they may be very many, and are not copied
@@ -199,7 +203,7 @@ func Unled(t nm.Tunnel, held []kernel.HeldRule, more ...routes.Route) []Table {
 			i, list = i-len(list), more
 		}
 		table := Table{list[i].TableOrMain(), list[i].Dst.Addr().Is6()}
-		if apart(table.Number) && !led[table] && !ofVRF[table.IPv6] {
+		if apart(table.Number) && !led[table] {
 			led[table] = true // one warning is enough
 			unled = append(unled, table)
 		}

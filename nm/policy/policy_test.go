@@ -153,6 +153,21 @@ func TestWithout(t *testing.T) {
 	}
 }
 
+// The rule for VRFs leads to their tables only. The kernel makes it with the first VRF.
+func TestUnledBesideVRFs(t *testing.T) {
+	held := []kernel.HeldRule{{Partly: true, Rule: rule.Rule{Priority: 1000, HasPriority: true}}}
+	red := []kernel.Link{{Index: 5, Name: "red", Kind: "vrf", Table: 900}}
+	for _, c := range []struct {
+		route string
+		links []kernel.Link
+		want  int
+	}{{"default table 900", red, 0}, {"default table 100", red, 1}, {"default table 900", nil, 1}, {"2001:db8::/32 table 900", red, 1}} {
+		if got := policy.Unled(tunnel(c.route), c.links, held); len(got) != c.want {
+			t.Errorf("%s beside %d links: %v", c.route, len(c.links), got)
+		}
+	}
+}
+
 // A VRF has a way only while a rule leads to the tables of VRFs, of the right family.
 func TestDeserted(t *testing.T) {
 	links := []kernel.Link{{Index: 2, Name: "eth0"}, {Index: 5, Name: "red", Kind: "vrf"}, {Index: 6, Name: "br0", Kind: "bridge"}, {Index: 7, Name: "eth7", Controller: 5}, {Index: 8, Name: "eth8", Controller: 6}}

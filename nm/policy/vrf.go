@@ -15,11 +15,8 @@ import (
 func Deserted(ctx context.Context, k kernel.Policy, links []kernel.Link, ipv6 bool, devices ...*kernel.Link) (string, error) {
 	vrf := ""
 	for _, dev := range devices {
-		at := slices.IndexFunc(links, func(l kernel.Link) bool {
-			return dev != nil && l.Kind == "vrf" && (l.Index == dev.Index || l.Index == dev.Controller)
-		})
-		if at >= 0 && vrf == "" {
-			vrf = links[at].Name
+		if of := kernel.VRF(links, dev); of != nil && vrf == "" {
+			vrf = of.Name
 		}
 	}
 	if vrf == "" {

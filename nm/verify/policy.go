@@ -35,7 +35,7 @@ func (v *verifier) checkPolicy(ctx context.Context) (err error) {
 		return err
 	}
 	v.checkRulesThere()
-	for _, table := range policy.Unled(all, v.heldRules, v.kept.Routes...) {
+	for _, table := range policy.Unled(all, v.links, v.heldRules, v.kept.Routes...) {
 		family := ""
 		if table.IPv6 {
 			family = " for IPv6"

@@ -18,6 +18,7 @@ type Link struct {
 	NoCarrier bool
 	Multicast bool // the flag MULTICAST
 
+	Table      uint32    // the table of a VRF; 0 for other devices
 	Controller int       // index of the device whose port this one is, such as a bridge; 0 for none
 	Port       PortState // its state as the port of a bridge; PortNone for no bridge
 
@@ -86,6 +87,18 @@ func (l Link) IsFallback() bool {
 // Named returns the link with that name, or nil.
 func Named(links []Link, name string) *Link {
 	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &links[i]
+}
+
+// VRF returns the VRF that a link of the list is, or is in. It is nil if there is none, or no link.
+func VRF(links []Link, l *Link) *Link {
+	if l == nil {
+		return nil
+	}
+	i := slices.IndexFunc(links, func(of Link) bool { return of.Kind == "vrf" && (of.Index == l.Index || of.Index == l.Controller) })
 	if i < 0 {
 		return nil
 	}

@@ -165,6 +165,11 @@ func parseLink(body []byte) (kernel.Link, error) {
 	if err != nil {
 		return kernel.Link{}, err
 	}
+	if link.Kind == "vrf" {
+		if link.Table, err = parseVRF(data); err != nil {
+			return kernel.Link{}, fmt.Errorf("link %s: %w", fault.Printable(link.Name), err)
+		}
+	}
 	if mode, err := gre.ParseMode(link.Kind); err == nil {
 		link.GRE, err = wire.ParseGRE(mode, data)
 		if err != nil {
@@ -187,6 +192,18 @@ func parseLinkInfo(info []byte) (kind string, data []byte, err error) {
 		return nil
 	})
 	return kind, data, err
+}
+
+// parseVRF reads the table of a VRF from the attributes of its kind.
+func parseVRF(data []byte) (table uint32, err error) {
+	var r wire.Reader
+	err = wire.EachAttribute(data, func(k uint16, v []byte) error {
+		if k == unix.IFLA_VRF_TABLE {
+			table = r.Uint32(v)
+		}
+		return r.Err
+	})
+	return table, err
 }
 
 // parsePort reads from IFLA_LINKINFO the state of a bridge's port: the attribute IFLA_BRPORT_STATE

@@ -65,6 +65,17 @@ func TestParsePort(t *testing.T) {
 	}
 }
 
+// A VRF tells its table.
+func TestParseVRF(t *testing.T) {
+	link, err := parseLink(encodeLink(3, "red", "vrf", wire.AppendUint32(nil, unix.IFLA_VRF_TABLE, 900)))
+	if err != nil || link.Kind != "vrf" || link.Table != 900 {
+		t.Errorf("%+v, %v", link, err)
+	}
+	if _, err := parseLink(encodeLink(3, "red", "vrf", wire.AppendAttribute(nil, unix.IFLA_VRF_TABLE, []byte{1}))); !errors.Is(err, wire.ErrMalformed) {
+		t.Errorf("a table of one byte: %v", err)
+	}
+}
+
 // A device that is down has no carrier to lose.
 func TestParseCarrier(t *testing.T) {
 	for flags, expected := range map[uint32]kernel.Link{
