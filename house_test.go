@@ -61,7 +61,7 @@ var pureRooms = map[string][]string{
 	"nm/pair": {"nm", "nm/notation/importer", "routes", "routes/fault", "routes/gre", "routes/kernel"},
 
 	// the notations
-	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre", "routes/rule"},
+	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
 	"nm/notation/shell":    {"nm/notation"},
 	"nm/notation/iproute":  {"nm", "nm/notation", "nm/notation/shell", "routes", "routes/gre", "routes/keep", "routes/rule"},
 	"nm/notation/linux":    {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},

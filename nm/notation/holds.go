@@ -9,6 +9,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"nmgre/routes/rule"
 )
 
@@ -65,6 +66,8 @@ const (
 	CanFlowLabel                    // flow-label
 	CanTOS6                         // tos, in an outer header of IPv6
 	CanHexTOS                       // tos, in an outer header of IPv4, with a hexadecimal digit above 9
+	CanRootRule                     // rule: those that no profile of NetworkManager holds
+	CanBridgeName                   // controller: the name of a bridge's profile
 )
 
 // CanAllOfLinux has the fields that Linux itself can hold, CanPort those that only an Ethernet
@@ -121,7 +124,10 @@ var needs = []need{
 		return slices.ContainsFunc(t.Peers(), func(a addr) bool { return t.IsRouteToPeer(routes.Route{Dst: routes.HostPrefix(a)}) })
 	}},
 	{"controller", "bridge whose port the tunnel is", CanController, func(t *nm.Tunnel) bool { return t.Controller != "" }},
-	{"controller", "bridge by the UUID of its profile", CanBridgeUUID, func(t *nm.Tunnel) bool { return t.Controller != "" && !routes.IsDevice(t.Controller) }},
+	{"controller", "bridge by the UUID of its profile", CanBridgeUUID, func(t *nm.Tunnel) bool { return keep.IsUUID(t.Controller) }},
+	{"controller", "bridge by the name of its profile", CanBridgeName, func(t *nm.Tunnel) bool {
+		return t.Controller != "" && !routes.IsDevice(t.Controller) && !keep.IsUUID(t.Controller)
+	}},
 	{"mac", "Ethernet address of the device", CanMAC, func(t *nm.Tunnel) bool { return t.MAC != "" }},
 	{"multicast", "multicast flag of the device", CanMulticast, func(t *nm.Tunnel) bool { return t.Link.Multicast }},
 	{"ignore-df", "way to ignore the DF bit", CanIgnoreDF, func(t *nm.Tunnel) bool { return t.Link.IgnoreDF }},
@@ -129,6 +135,9 @@ var needs = []need{
 	{"sequence", "GRE sequence numbers", CanSequence, func(t *nm.Tunnel) bool { return t.Link.Sequence }},
 	{"rule", "rule of ip rule", CanRule, func(t *nm.Tunnel) bool { return len(t.Rules) > 0 }},
 	{"rule", "rule with uidrange, ipproto, sport or dport", CanAnyRule, func(t *nm.Tunnel) bool { return slices.ContainsFunc(t.Rules, bySender) }},
+	{"rule", fmt.Sprintf("rule with suppress_ifgroup or the priority 0, or more than %d rules", nm.MaxProfileRules), CanRootRule, func(t *nm.Tunnel) bool {
+		return len(t.Rules) > nm.MaxProfileRules || slices.ContainsFunc(t.Rules, func(r rule.Rule) bool { return nm.UnfitRule(r) != "" })
+	}},
 	{"zone", "zone of firewalld", CanZone, func(t *nm.Tunnel) bool { return t.Zone != "" }},
 	{"follow", "name of the far end to follow", CanFollow, func(t *nm.Tunnel) bool { return t.Follow }},
 	{"snat", "SNAT", CanSNAT, func(t *nm.Tunnel) bool { return len(t.SNAT) > 0 }},
@@ -268,9 +277,9 @@ func (h Holds) Lacks() []string {
 // implied says whether a need for more than n covers it.
 func (h Holds) implied(n need) bool {
 	switch {
-	case n.can == CanBridgeUUID:
+	case n.can == CanBridgeUUID || n.can == CanBridgeName:
 		return h.Can&CanController == 0
-	case n.can == CanAnyRule:
+	case n.can == CanAnyRule || n.can == CanRootRule:
 		return h.Can&CanRule == 0
 	case n.can == CanTOS6:
 		return h.Can&CanTOS == 0 || !slices.ContainsFunc(h.Modes, gre.Mode.IPv6Outer)
@@ -296,11 +305,17 @@ func lackText(n need) string {
 		if n.can == CanBridgeUUID {
 			return "controller (by the UUID of its profile)"
 		}
+		if n.can == CanBridgeName {
+			return "controller (by the name of its profile)"
+		}
 	case "address":
 		return "address (" + strings.Replace(n.what, "no inner address", "none", 1) + ")"
 	case "rule":
 		if n.can == CanAnyRule {
 			return "rule (uidrange, ipproto, sport, dport)"
+		}
+		if n.can == CanRootRule {
+			return fmt.Sprintf("rule (suppress_ifgroup, priority 0, and more than %d)", nm.MaxProfileRules)
 		}
 	case "tos":
 		switch {

@@ -14,6 +14,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/rule"
 	"nmgre/testdata/want"
 )
 
@@ -197,5 +198,39 @@ func TestSwap(t *testing.T) {
 	copied.Far = copied.Near
 	if list := copied.Differences(); len(list) != 3 {
 		t.Errorf("a copy has other differences: %v", list)
+	}
+}
+
+// NetworkManager's notations have rules of the routing policy, but for those that no profile holds,
+// and a bridge by its interface or its profile's UUID, but not by its profile's name.
+func TestProfileNotations(t *testing.T) {
+	withRule := func(text string) nm.Tunnel {
+		near := seed(false)
+		near.Rules = []rule.Rule{rule.MustParse(text)}
+		return near
+	}
+	bridge := port(seed(true))
+	bridge.Controller = "my bridge"
+	for _, c := range []struct {
+		name, kind string
+		near       nm.Tunnel
+		has, field string
+	}{
+		{"a rule", "nmcli", withRule("from 10.9.0.0/16 table 7 priority 100"), "ipv4.routing-rules 'priority 100 from 10.9.0.0/16 table 7'", ""},
+		{"a rule", "keyfile", withRule("from 10.9.0.0/16 table 7 priority 100"), "routing-rule1=priority 100 from 10.9.0.0/16 table 7", ""},
+		{"a rule of IPv6", "keyfile", withRule("from fd09::/16 blackhole priority 100"), "[ipv6]\nmethod=disabled\nrouting-rule1=priority 100 from fd09::/16 type blackhole", ""},
+		{"a rule by its group", "nmcli", withRule("from 10.9.0.0/16 table 7 priority 100 suppress_ifgroup 3"), "", "rule"},
+		{"the priority 0", "keyfile", withRule("from 10.9.0.0/16 table 7 priority 0"), "", "rule"},
+		{"a rule by its group", "ip", withRule("from 10.9.0.0/16 table 7 priority 100 suppress_ifgroup 3"), "suppress_ifgroup 3", ""},
+		{"a bridge by its profile", "nmcli", bridge, "", "controller"},
+		{"a bridge by its profile", "ip", bridge, "", "controller"},
+		{"a bridge by its profile", "nmgre", bridge, "--controller 'my bridge'", ""},
+	} {
+		text, err := every.Write(link(c.near), c.kind, "near")
+		field := ""
+		fault.Walk(err, func(e *fault.Error) { field = e.Field })
+		if field != c.field || !strings.Contains(text, c.has) {
+			t.Errorf("%s as %s: %v, %s", c.name, c.kind, err, text)
+		}
 	}
 }

@@ -16,7 +16,7 @@ var Ifcfg = notation.Kind{
 		return map[string]string{"--peer-address": "PEER_INNER_IPADDR", "--address": "MY_INNER_IPADDR"}
 	},
 	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE, gre.ModeIP6GRE}, Keys: notation.OneKey,
-		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanAnyRoute | notation.CanRule | notation.CanAnyRule | notation.CanZone,
+		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanAnyRoute | notation.CanRule | notation.CanRootRule | notation.CanAnyRule | notation.CanZone,
 		Why: func() map[string]string {
 			return map[string]string{"mode": "TYPE is GRE or GRE6", "tos": "ifup-tunnel reads no variable for it", "parent": "ifup-tunnel reads no variable for it",
 				"no-pmtud": "ifup-tunnel reads no variable for it", "key": "KEY is for both directions", "snat": "put it into /etc/sysconfig/iptables"}

@@ -9,7 +9,7 @@ import (
 	"nmgre/routes/gre"
 )
 
-var ifupdownHolds = notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanManual | notation.CanRule | notation.CanAnyRule,
+var ifupdownHolds = notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanManual | notation.CanRule | notation.CanRootRule | notation.CanAnyRule,
 	Why: func() map[string]string {
 		return map[string]string{"flags": "ip link has other words for some of them", "controller": whyInterface}
 	}}

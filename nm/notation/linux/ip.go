@@ -15,7 +15,7 @@ var IP = notation.Kind{
 	Words: func() map[string]string {
 		return map[string]string{"--controller": "master", "--parent": "dev", "--peer-address": "peer", "--address": "ip address add"}
 	},
-	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanRule | notation.CanAnyRule | notation.CanSNAT | notation.CanForward | notation.CanClamp,
+	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanRule | notation.CanRootRule | notation.CanAnyRule | notation.CanSNAT | notation.CanForward | notation.CanClamp,
 		Why: func() map[string]string {
 			return map[string]string{"autoconnect": "the commands take effect when they are run, and last until the next boot", "flags": "ip link has other words for some of them", "controller": whyInterface}
 		}},

@@ -18,7 +18,7 @@ var Keyfile = notation.Kind{
 		return map[string]string{"--controller": "master=", "--parent": "parent=", "--peer-address": "routes", "--address": "address1="}
 	},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
-		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanBridgeUUID | notation.CanZone | notation.CanManual,
+		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanBridgeUUID | notation.CanZone | notation.CanManual | notation.CanRule | notation.CanAnyRule,
 		Why: profileReasons},
 	Write: writeKeyfile,
 	Read:  readKeyfile,
@@ -85,14 +85,27 @@ func keyfileFamily(p *notation.Page, t nm.Tunnel, section string, is func(netip.
 	}
 	if n == 0 {
 		p.Line("method=disabled")
+		keyfileRules(p, t, section)
 		return
 	}
 	p.Line("method=manual")
+	keyfileRules(p, t, section)
 	n = 0
 	for _, r := range t.Routes {
 		if is(r.Dst.Addr()) {
 			n++
 			keyfileRoute(p, n, r)
+		}
+	}
+}
+
+// keyfileRules writes the rules of one family, in the words of nmcli.
+func keyfileRules(p *notation.Page, t nm.Tunnel, section string) {
+	n := 0
+	for _, r := range t.Rules {
+		if r.IPv6 == (section == "ipv6") {
+			n++
+			p.Line("routing-rule%d=%s", n, nm.NmcliRule(r))
 		}
 	}
 }

@@ -136,6 +136,8 @@ func (in *keyfileInput) family(f *notation.Found, e iniEntry) {
 		if gateway != "" {
 			profileRoute(r, e.i, f, []string{defaultOf(e.section), gateway})
 		}
+	case strings.HasPrefix(e.name, "routing-rule"):
+		profileRule(r, e.i, f, e.value, e.section == "ipv6")
 	case strings.HasPrefix(e.name, "route") && strings.HasSuffix(e.name, "_options"):
 	case strings.HasPrefix(e.name, "route") && isNumber(number):
 		words := strings.Split(e.value, ",")

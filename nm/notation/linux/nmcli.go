@@ -13,7 +13,7 @@ var Nmcli = notation.Kind{
 		return map[string]string{"--controller": "connection.master", "--parent": "ip-tunnel.parent", "--peer-address": "ipv4.routes", "--address": "ipv4.addresses or ipv6.addresses"}
 	},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
-		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanBridgeUUID | notation.CanZone | notation.CanManual,
+		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanBridgeUUID | notation.CanZone | notation.CanManual | notation.CanRule | notation.CanAnyRule,
 		Why: profileReasons},
 	Write: writeNmcli,
 	Read:  readNmcli,

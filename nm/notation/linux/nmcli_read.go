@@ -192,6 +192,10 @@ func nmcliSet(r *notation.Reading, i int, f *notation.Found, property, value str
 		for _, text := range strings.Split(value, ",") {
 			profileRoute(r, i, f, strings.Fields(text))
 		}
+	case "ipv4.routing-rules", "ipv6.routing-rules":
+		for _, text := range strings.Split(value, ",") {
+			profileRule(r, i, f, text, property == "ipv6.routing-rules")
+		}
 	case "connection.master", "connection.controller":
 		r.SetPort(i, f, value)
 	case "connection.slave-type", "connection.port-type":

@@ -7,6 +7,7 @@ import (
 
 	"nmgre/nm/notation"
 	"nmgre/routes/gre"
+	"nmgre/routes/rule"
 )
 
 // profileTunnel sets a property of NetworkManager's ip-tunnel setting.
@@ -125,6 +126,17 @@ func profileRoute(r *notation.Reading, i int, f *notation.Found, words []string)
 	f.Routes = append(f.Routes, route)
 }
 
+// profileRule reads a rule of the routing policy in nmcli's words, which are those of ip rule.
+func profileRule(r *notation.Reading, i int, f *notation.Found, text string, six bool) {
+	read, err := rule.ParseWith(r.Names, text)
+	if err != nil {
+		r.RefuseErr(i, err)
+		return
+	}
+	read.IPv6 = read.IPv6 || six && !read.From.IsValid() && !read.To.IsValid()
+	f.Rules = append(f.Rules, read)
+}
+
 func profileMode(value string) string {
 	for mode, number := range profileModes {
 		if value == strconv.Itoa(number) {
@@ -147,7 +159,7 @@ var profileModes = map[gre.Mode]int{gre.ModeGRE: 2, gre.ModeIP6GRE: 8, gre.ModeG
 
 // profileReasons are the reasons for the fields that no profile has.
 func profileReasons() map[string]string {
-	all := map[string]string{"route": whyProfileRoute, "snat": whyProfile, "clamp-mss": whyProfile, "forward": "NetworkManager has it since 1.54 only"}
+	all := map[string]string{"route": whyProfileRoute, "snat": whyProfile, "clamp-mss": whyProfile, "rule": whyProfileRule, "forward": "NetworkManager has it since 1.54 only"}
 	for _, name := range gre.LinkOptionNames() {
 		all[name] = whyProfile
 	}
@@ -157,5 +169,6 @@ func profileReasons() map[string]string {
 const (
 	whyInterface    = "a bridge is named by its interface"
 	whyProfile      = "a profile has no words for it, and nmgre has root keep it"
+	whyProfileRule  = "a profile has no words for them, or is slow with so many, and nmgre has root keep them"
 	whyProfileRoute = "a profile has no words for them, and nmgre has root keep such a route"
 )

@@ -24,7 +24,7 @@ var Wicked = notation.Kind{
 		return map[string]string{"--parent": "TUNNEL_DEVICE", "--peer-address": "REMOTE_IPADDR", "--address": "IPADDR"}
 	},
 	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE}, Keys: notation.TwoKeys,
-		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanHexTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone | notation.CanRule | notation.CanChecksum | notation.CanSequence |
+		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanHexTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone | notation.CanRule | notation.CanRootRule | notation.CanChecksum | notation.CanSequence |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanRouteMTU,
 		Why: func() map[string]string {
 			return map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional", "rule": "ifrule(5) has no words for them"}

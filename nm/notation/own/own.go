@@ -10,7 +10,7 @@ import (
 var NMGRE = notation.Kind{
 	Name: "nmgre", Title: "nmgre",
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.TwoKeys,
-		Can: notation.CanAllOfLinux | notation.CanLinkOptions | notation.CanBridgeUUID | notation.CanFlags | notation.CanZone | notation.CanFollow | notation.CanRule | notation.CanAnyRule | notation.CanSNAT | notation.CanForward | notation.CanClamp | notation.CanManual},
+		Can: notation.CanAllOfLinux | notation.CanLinkOptions | notation.CanBridgeUUID | notation.CanBridgeName | notation.CanFlags | notation.CanZone | notation.CanFollow | notation.CanRule | notation.CanRootRule | notation.CanAnyRule | notation.CanSNAT | notation.CanForward | notation.CanClamp | notation.CanManual},
 	Write: writeNMGRE,
 	Read:  readNMGRE,
 	Looks: func(text string) int {
