@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -118,7 +119,7 @@ func TestAnswerRefused(t *testing.T) {
 
 // The result of a Keeper is bounded in a message, and can always be read.
 func TestLargeResult(t *testing.T) {
-	c := keep.Converged{Routes: kernel.SyncResult{Unchanged: 1 << 40}}
+	c := keep.Converged{Routes: kernel.SyncResult{Unchanged: math.MaxInt}}
 	for i := range 2 * maxRefused {
 		c.Refused = append(c.Refused, kernel.Refusal{Index: i, Err: &fault.Error{Kind: fault.ErrInvalid, What: "route 10.0.0.0/8: the kernel says: invalid argument"}})
 		c.Trouble = append(c.Trouble, "trouble\xff")

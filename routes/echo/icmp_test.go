@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -180,11 +181,11 @@ func extendedError(level, kind int32, origin, icmpType, code byte, offender []by
 	data = binary.NativeEndian.AppendUint32(data, 1400)
 	data = binary.NativeEndian.AppendUint32(data, 0)
 	data = append(data, offender...)
-	b := make([]byte, unix.CmsgSpace(len(data)))
-	binary.NativeEndian.PutUint64(b, uint64(unix.CmsgLen(len(data))))
-	binary.NativeEndian.PutUint32(b[8:], uint32(level))
-	binary.NativeEndian.PutUint32(b[12:], uint32(kind))
-	copy(b[16:], data)
+	b, head := make([]byte, unix.CmsgSpace(len(data))), unix.CmsgLen(0)
+	(*unix.Cmsghdr)(unsafe.Pointer(&b[0])).SetLen(unix.CmsgLen(len(data))) // of 4 or 8 bytes
+	binary.NativeEndian.PutUint32(b[head-8:], uint32(level))
+	binary.NativeEndian.PutUint32(b[head-4:], uint32(kind))
+	copy(b[head:], data)
 	return b
 }
 
