@@ -264,7 +264,8 @@ func (b *batch) advanced(p phase, done, total int) {
 	if b.host.AdvanceTunnels != nil {
 		b.saying.Lock()
 		defer b.saying.Unlock()
-		b.host.AdvanceTunnels(int(p)*total+done, int(phaseDrop+1)*total)
+		n := len(b.works) // some phases are for fewer of them
+		b.host.AdvanceTunnels(int(p)*n+done*n/total, int(phaseDrop+1)*n)
 		return
 	}
 	if line := crowd.Progress(phaseNames[p], done, total); line != "" && (p != phaseDrop || len(b.drops) > 0) {

@@ -8,14 +8,15 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// mendDocument has a tunnel with something of each kind, of both owners.
+// mendDocument has a tunnel with something of each kind, of both owners, and with a rule that
+// NetworkManager writes in other words than nmgre.
 const mendDocument = `tunnels:
   - name: md1
     peer: 100.0.2.100
     key: 71
     addresses: [172.21.1.1/30, "fd21::1/126"]
     routes: [10.31.1.0/24, "fd31::/64", 10.31.2.0/24 table 100, 10.31.3.0/24 metric 5 congctl cubic]
-    rules: [from 10.31.9.9 table 100 priority 900, from 10.31.8.8 table 100 priority 901 suppress_ifgroup 3]
+    rules: [from 10.31.9.9 ipproto tcp dport 80 uidrange 0-99 table 100 priority 900, from 10.31.8.8 table 100 priority 901 suppress_ifgroup 3]
     snat: 10.31.1.0/24=masquerade
     forward: true
     clamp-mss: true
@@ -42,7 +43,7 @@ ip route show table all dev md1 | grep -vE "^broadcast|fe80:"; ip -6 route show 
 		fields       string
 	}{
 		{"ip route flush dev md1; ip -6 route flush dev md1 proto static; ip route flush table 100", "it lacks the route 10.31.1.0/24|it lacks the route fd31::/64|it lacks the route 10.31.2.0/24 table 100|it lacks the route 10.31.3.0/24 metric 5 congctl cubic", "routes"},
-		{"ip rule del priority 900; ip rule del priority 901", "it lacks the rule from 10.31.9.9 table 100 priority 900|it lacks the rule from 10.31.8.8 table 100", "rules"},
+		{"ip rule del priority 900; ip rule del priority 901", "it lacks the rule from 10.31.9.9 |it lacks the rule from 10.31.8.8 table 100", "rules"},
 		{"nft flush ruleset", "it lacks the nftables rule to give packets|it lacks the nftables rule to lower the MSS", "snat clamp-mss"},
 		{"echo 0 > /proc/sys/net/ipv4/conf/md1/forwarding", "packets that come in by md1 are not forwarded", "forward"},
 		{"ip addr flush dev md1", "it lacks the route 10.31.3.0/24", "routes"}, // NetworkManager 1.58 sets the addresses again by itself

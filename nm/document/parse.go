@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/routes"
+	"nmgre/routes/fault"
 )
 
 // Options are the facts of a host that the reading of a document depends on.
@@ -105,7 +106,7 @@ func Parse(text string, opts Options) (*Document, error) {
 	for _, one := range p.pairs(root, "the document", topFields) {
 		top[one.key] = one
 	}
-	if len(top) > 0 {
+	if len(top) > 0 || p.err() == nil { // an empty mapping has no tunnels either
 		p.document(d, root, top)
 	}
 	if err := p.err(); err != nil {
@@ -141,7 +142,7 @@ func (p *parser) document(d *Document, root *yaml.Node, top map[string]pair) {
 	case top["links"].node != nil:
 		p.refuse(top["links"].line, "links", "name them, with their outer addresses, below hosts", "the document has links, but no hosts")
 	default:
-		p.refuse(root.Line, "", "give the tunnels of this host below tunnels, or hosts and links", "the document has no tunnels")
+		p.refuse(root.Line, "", "give the tunnels of this host below tunnels, or hosts and links; to want no tunnel, write: tunnels: []", "the document has no tunnels")
 	}
 	if !hasHosts {
 		for _, name := range []string{"pool", "key-pool"} {
@@ -248,7 +249,7 @@ func (p *parser) absent(list []pair) bool {
 		case ok && v == "absent":
 			return true
 		case ok && v != "present":
-			p.refuse(one.line, "state", "write present or absent", "%s is not possible", quoted(v))
+			p.refuse(one.line, "state", fault.Choice(v, "states", []string{"present", "absent"}, map[string]string{"deleted": "absent", "removed": "absent", "up": "present"}), "%s is not possible", quoted(v))
 		}
 	}
 	return false

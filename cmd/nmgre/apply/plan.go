@@ -140,7 +140,7 @@ func (a App) printLinks(d *document.Document, asJSON bool) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	a.tell("%d links between %d hosts; one host's part: nmgre plan -f FILE --end HOST", len(links), len(d.Hosts()))
+	a.tell("%s between %s; one host's part: nmgre plan -f FILE --end HOST", fault.Count(len(links), "link"), fault.Count(len(d.Hosts()), "host"))
 	return nil
 }
 

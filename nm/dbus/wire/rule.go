@@ -176,6 +176,11 @@ func (a *attributes) ruleNetwork(name string) netip.Prefix {
 	return netip.PrefixFrom(addr, length).Masked()
 }
 
+// ports returns a range of ports. NetworkManager leaves out the end of a single one.
 func (a *attributes) ports(name string) rule.Ports {
-	return rule.Ports{First: attributeOf[uint16](a, name+"-start"), Last: attributeOf[uint16](a, name+"-end")}
+	p := rule.Ports{First: attributeOf[uint16](a, name+"-start"), Last: attributeOf[uint16](a, name+"-end")}
+	if _, ok := a.entry[name+"-end"]; !ok {
+		p.Last = p.First
+	}
+	return p
 }

@@ -85,3 +85,19 @@ func TestRulesOfOthersStay(t *testing.T) {
 		t.Errorf("%v", after)
 	}
 }
+
+// NetworkManager leaves out what follows from the rest: the end of a range of one port.
+func TestRulesAsNetworkManagerTellsThem(t *testing.T) {
+	for _, spec := range []string{"ipproto tcp dport 80 prohibit priority 7", "ipproto udp sport 53 dport 1-9 table 5 priority 7", "to 10.8.0.0/16 uidrange 0-99 table 5 priority 7"} {
+		r := rule.MustParse(spec)
+		e := encodeRule(r)
+		for _, name := range []string{"sport", "dport"} {
+			if reflect.DeepEqual(e[name+"-start"], e[name+"-end"]) {
+				delete(e, name+"-end")
+			}
+		}
+		if got, err := decodeRule(e, IPv4); err != nil || got != r {
+			t.Errorf("%s: %v, %v", spec, got, err)
+		}
+	}
+}
