@@ -104,6 +104,8 @@ func TestFindings(t *testing.T) {
 		"NAT not known":        {func(f *Facts) { f.Modules["nf_nat"] = "no folder" }, OfNAT, Note, "shows when it is set", "boot"},
 		"NAT built in":         {func(f *Facts) { f.Modules["nf_tables"], f.Modules["nft_chain_nat"] = "built in", "absent" }, OfNAT, OK, "built in", ""},
 		"no NetworkManager":    {func(f *Facts) { f.Manager = Manager{State: NoBus} }, OfManager, Problem, "not installed", "apt install network-manager"},
+		"none in a container":  {func(f *Facts) { f.Manager, f.System.Container = Manager{State: NoBus}, "docker" }, OfManager, Problem, "in this container", "on the host"},
+		"nothing to dispatch":  {func(f *Facts) { f.Manager, f.Hook.Dispatcher = Manager{State: NoBus}, &Trouble{"x", "install it"} }, OfDispatcher, Note, "comes with NetworkManager", "above"},
 		"no bus":               {func(f *Facts) { f.Manager = Manager{State: NoBus, Installed: true} }, OfManager, Problem, "no system bus", "start dbus"},
 		"bus hangs":            {func(f *Facts) { f.Manager.State = BusSilent }, OfManager, Problem, "the system bus does not answer", "boot again"},
 		"another bus":          {func(f *Facts) { f.Manager.State, f.Manager.BusSet = NoBus, true }, OfManager, Problem, "DBUS_SYSTEM_BUS_ADDRESS is set", "unset"},

@@ -23,6 +23,8 @@ func ofManager(f *Facts) []Finding {
 			"look what it does: journalctl -u dbus -n 50; if it hangs, boot again: to restart the bus alone would end sessions and services"))
 	case m.State == NoBus && m.BusSet:
 		return one(problem("DBUS_SYSTEM_BUS_ADDRESS is set, and there is no bus at that address", "unset it: unset DBUS_SYSTEM_BUS_ADDRESS; or start the bus that it names"))
+	case !m.Installed && f.System.Container != "":
+		return one(problem("NetworkManager is not installed in this container", containerHint))
 	case !m.Installed:
 		return one(problem("NetworkManager is not installed", InstallManager))
 	case m.State == NoBus:
@@ -78,6 +80,9 @@ func ofHook(f *Facts) []Finding {
 
 func ofDispatcher(f *Facts) []Finding {
 	t := f.Hook.Dispatcher
+	if t != nil && f.Manager.State != Runs && !f.Manager.Installed {
+		return one(note("it comes with NetworkManager", "see networkmanager above"))
+	}
 	if t == nil {
 		if f.Units["NetworkManager-dispatcher.service"].Load == "masked" {
 			t = &Trouble{"NetworkManager-dispatcher.service is masked: NetworkManager calls no hooks",

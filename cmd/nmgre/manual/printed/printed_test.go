@@ -68,6 +68,13 @@ deep
 `)
 }
 
+// A text that begins without a heading is not a part of the name, which whatis(1) reads.
+func TestDescription(t *testing.T) {
+	p := page{name: "a", section: "7", about: "b", blocks: manual.Blocks("one: two\n\n## More\n\nthree\n")}
+	_, body, _ := strings.Cut(p.roff(), ".SH NAME\n")
+	want.Same(t, "the page", body, "a \\- b\n.SH DESCRIPTION\none: two\n.SH MORE\nthree\n")
+}
+
 // The texts of commands are taken as they stand: indented lines are not joined, and no letter is a
 // mark.
 func TestLiteral(t *testing.T) {

@@ -19,6 +19,9 @@ func (p page) roff() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".TH %s %s %s \"nmgre %s\" nmgre\n.nh\n.ad l\n", escaped(strings.ToUpper(p.name)), p.section, day, release.Version)
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", escaped(p.name), escaped(p.about))
+	if len(p.blocks) > 0 && p.blocks[0].Kind != manual.Heading {
+		b.WriteString(".SH DESCRIPTION\n") // or whatis takes the text for more names
+	}
 	for _, block := range p.blocks {
 		roffBlock(&b, block)
 	}
