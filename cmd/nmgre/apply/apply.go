@@ -47,10 +47,11 @@ defaults: {...} gives other ones. A name: tells several documents for one host a
 nmgre apply --schema prints the JSON Schema, from which editors complete. Of a document with hosts,
 apply takes the part of this host, by its name or --host. nmgre plan shows what a document means.
 
-With --json: {"changed": true or false, "diff": [{"tunnel", "action": "create", "change", "delete" or
-"none", "before", "after", "fields", "drift"}], "verify": [the reports of verify --json]}. before and after are
-the fields of a document, or null; drift has the differences of the kernel that are mended. An error is {"error": {"message", "hints", "errors"}, "changed":
-false}. It is on standard error, too.`,
+With --json: {"changed": true or false, "diff": [{"tunnel", "action": "create", "change", "delete"
+or "none", "before", "after", "fields", "drift"}], "verify": [the reports of verify --json]}. before
+and after are the fields of a document, or null; drift has the differences of the kernel that are
+mended. An error is {"error": {"message", "hints", "errors"}, "changed": false}. It is on standard
+error, too.`,
 		Example: `  nmgre apply -f tunnels.yaml --check --diff
   nmgre apply -f mesh.yaml --host paris --prune
   nmgre export | nmgre apply -f - --json`,
