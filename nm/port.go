@@ -35,8 +35,8 @@ func checkPort(t Tunnel) fault.List {
 		flag, what, hint string
 		has              bool
 	}{
-		{"address", "an inner address", "leave --address out, and give the address to the bridge", len(t.Addresses) > 0},
-		{"peer-address", "an inner address of the far end to probe", "leave --peer-address out: the bridge has the addresses", t.PeerAddress.IsValid()},
+		{"address", "an inner address", "leave --address out, or give none, and give the bridge the address", len(t.Addresses) > 0},
+		{"peer-address", "an inner address of the far end to probe", "leave --peer-address out, or give none: the bridge has the addresses", t.PeerAddress.IsValid()},
 		{"route", "routes", "leave --route out, and give the routes to the bridge", len(t.Routes) > 0},
 		{"rule", "rules of the routing policy", "leave --rule out: the packets of a port are the bridge's", len(t.Rules) > 0},
 		{"snat", "SNAT rules", "leave --snat out: the packets of a port are the bridge's", len(t.SNAT) > 0},

@@ -37,7 +37,7 @@ func startRouting(t *testing.T, host lab.Host) {
 		[[ $program != bfdd ]] || ! $frr/usr/lib/frr/bfdd --help | grep -q bfdctl || set -- "$@" --bfdctl ./bfdd.sock
 		exec $frr/usr/lib/frr/$program -u root -g root --vty_socket . -z ./zserv.api -i ./$program.pid "$@"
 		`)
-	for _, daemon := range [][]string{{"mgmtd"}, {"zebra", "-f", "empty.conf"}, {"bfdd", "-f", "empty.conf"}, {"ospfd", "-f", "/etc/frr/ospfd.conf"}} {
+	for _, daemon := range [][]string{{"mgmtd"}, {"zebra", "-f", "empty.conf"}, {"bfdd", "-f", "empty.conf"}, {"ospfd", "-f", "/etc/frr/frr.conf"}} {
 		if daemon[0] == "mgmtd" && host.Try("sh", "-c", ". /etc/os-release; test -e /share/packages/$VERSION_CODENAME/frr/usr/lib/frr/mgmtd").Code != 0 {
 			continue // FRR before 9 has none
 		}
@@ -98,10 +98,19 @@ func TestLabRecipeOSPF(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	installHook(t, lab.Linux2)
+	// the package's own files; where it has a frr.conf, FRR reads no ospfd.conf
+	const installed = `. /etc/os-release && cp -r "/share/packages/$VERSION_CODENAME/frr/etc/frr" /etc/ && test -e /etc/frr/frr.conf`
 	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
-		host.Run(t, "mkdir", "-p", "/etc/frr") // the package would have made it
+		host.Run(t, "sh", "-c", installed)
+		write(t, host, "/usr/local/bin/systemctl", "#!/bin/sh\n[ \"$*\" = 'restart frr' ]\n")
+		host.Run(t, "chmod", "755", "/usr/local/bin/systemctl")
+		t.Cleanup(func() { host.Run(t, "rm", "-rf", "/usr/local/bin/systemctl", "/etc/frr") })
 	}
 	readRecipe(t, "ospf-with-bfd").typed(t)
+	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+		host.Run(t, "grep", "-q", "^ospfd=yes", "/etc/frr/daemons")
+		host.Run(t, "grep", "-q", "^bfdd=yes", "/etc/frr/daemons")
+	}
 	startRouting(t, lab.Linux1)
 	startRouting(t, lab.Linux2)
 	t.Cleanup(func() {

@@ -149,8 +149,11 @@ func (p *preflight) duplicate() *fault.Error {
 // like the first one.
 func (p *preflight) joinedAlready(kind, name, byHand string, local, remote netip.Addr) *fault.Error {
 	key := "neither has a key"
-	if p.t.InputKey != nil {
+	switch {
+	case p.t.InputKey != nil:
 		key = "both have the same input key"
+	case p.t.OutputKey != nil:
+		key = "neither has an input key"
 	}
 	return fault.Invalid("peer", "to change that one: nmgre edit "+fault.Operand(name)+"; a second one needs a key of its own at both ends, such as --key 1"+byHand, "%s and %s are joined already by %s %s, and %s", gre.OuterText(local), gre.OuterText(remote), kind, fault.Printable(name), key)
 }

@@ -3,6 +3,7 @@ package resolve
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"nmgre/nm"
@@ -31,10 +32,18 @@ func Address(text string) (netip.Addr, *fault.Error) {
 	return a, fault.Invalid("peer", hint, "\"%.80s\" %s", fault.Printable(text), what)
 }
 
+// isWord says whether a text is a word of `ip tunnel` or of nmgre in the place of an address.
+func isWord(text string) bool {
+	return slices.Contains([]string{"any", "all", "none", "auto", "default"}, text)
+}
+
 // mistake is the hint for a text that people take for a host's address: the right form. It is empty
 // for any other text.
 func mistake(text string) string {
 	inner := strings.TrimSpace(text)
+	if isWord(inner) {
+		return "give the address or the name of one far end, such as 203.0.113.2; nmgre makes no tunnels with many ends (mGRE)"
+	}
 	if inner != text && isHost(inner) {
 		return "leave out the blanks: " + inner
 	}

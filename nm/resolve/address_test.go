@@ -33,6 +33,7 @@ func TestAddress(t *testing.T) {
 		"[2001:db8::1]":                       "leave out the brackets: 2001:db8::1",
 		"müller.example":                      "write the name in ASCII, as the DNS has it, with xn--, or give the far end's address",
 		"100.0.2.100,100.0.2.101":             "a tunnel has one far end: give one address, or one name",
+		"any":                                 "give the address or the name of one far end, such as 203.0.113.2; nmgre makes no tunnels with many ends (mGRE)",
 		"gw1 gw2":                             "a tunnel has one far end: give one address, or one name",
 		"\x1b[31m":                            plain,
 		strings.Repeat("a", 300):              plain,

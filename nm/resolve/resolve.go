@@ -41,7 +41,7 @@ type Asked struct {
 // that is no name, which may be an address.
 func Parse(text string) (asked Asked, isName bool, err error) {
 	name, chosen, both := strings.Cut(text, "=")
-	if !nm.IsHostName(name) {
+	if !nm.IsHostName(name) || isWord(name) {
 		return Asked{}, false, nil
 	}
 	asked.Name = name

@@ -87,7 +87,7 @@ func TestPeer(t *testing.T) {
 func TestParse(t *testing.T) {
 	long := strings.Repeat("a", 63)
 	for text, expected := range map[string]string{
-		"gw": "gw", "gw.example.org": "gw.example.org", "gw.example.org.": "gw.example.org.", "gw=100.0.2.100": "gw 100.0.2.100", "gw=::1": "gw ::1", "_gre.x-1": "_gre.x-1",
+		"gw": "gw", "any": "", "none": "", "any.example": "any.example", "gw.example.org": "gw.example.org", "gw.example.org.": "gw.example.org.", "gw=100.0.2.100": "gw 100.0.2.100", "gw=::1": "gw ::1", "_gre.x-1": "_gre.x-1",
 		"100.0.2.100": "", "100.0.2.300": "", "1.2.3": "", "2001:db8::1": "", "": "", ".": "", "a..b": "", "-a": "", "a-.b": "", "a b": "", "a/24": "", "a;b": "", "\x1b": "", "ü": "",
 		long: long, long + "a": "", long + "." + long + "." + long + "." + long: "", "100.0.2.100=100.0.2.100": "",
 		"gw=": "error", "gw=x": "error", "gw=fe80::1%eth0": "error",
