@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/lists"
 	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/release"
 	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -34,12 +33,9 @@ runs, install-hook also adds the unit nmgre-rules.service: it sets the rules aga
 nftables.service or firewalld.service was started anew or reloaded.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			exe, err := os.Executable()
-			if err == nil {
-				exe, err = filepath.EvalSymlinks(exe)
-			}
+			exe, err := release.ProgramFile()
 			if err != nil {
-				return fmt.Errorf("find the program file of nmgre: %w", err)
+				return err
 			}
 			fresh := a.files().UnitMissing() != nil
 			if err := a.files().InstallHook(exe); err != nil {
