@@ -16,7 +16,8 @@ const (
 // ahead does work that sends many changes, ahead of other processes. Whoever listens to the kernel,
 // as NetworkManager does, wakes up for each of them. Where there is one processor, a thread of the
 // usual priority then waits half of the time, and packets go wrong as long as routes are set and
-// their rules are not. Without the right to a higher priority the work is done all the same.
+// their rules are not. Who runs nmgre with a lower priority than usual gets that. Without the right
+// to a higher one the work is done all the same.
 func ahead(changes int, work func() error) error {
 	if changes < aheadFrom {
 		return work()
@@ -26,7 +27,7 @@ func ahead(changes int, work func() error) error {
 	thread := unix.Gettid()
 	// The system call returns 20 less the nice value, so that none is an error.
 	before, err := unix.Getpriority(unix.PRIO_PROCESS, thread)
-	if before = 20 - before; err != nil || before <= aheadNice || unix.Setpriority(unix.PRIO_PROCESS, thread, aheadNice) != nil {
+	if before = 20 - before; err != nil || before > 0 || before <= aheadNice || unix.Setpriority(unix.PRIO_PROCESS, thread, aheadNice) != nil {
 		return work()
 	}
 	defer func() { _ = unix.Setpriority(unix.PRIO_PROCESS, thread, before) }() // a lower one is always allowed

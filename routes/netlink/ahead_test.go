@@ -8,11 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Many changes are made with a higher priority where that is allowed, and few with the usual one.
-// Afterwards the thread has its old priority.
+// Many changes are made with a higher priority where that is allowed and nobody wanted a lower one,
+// and few with the usual one. Afterwards the thread has its old priority.
 func TestAhead(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	runtime.LockOSThread() // and never unlocked: the thread ends with the test
 	nice := func() int {
 		t.Helper()
 		p, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
@@ -21,19 +20,20 @@ func TestAhead(t *testing.T) {
 		}
 		return 20 - p
 	}
-	usual := nice()
 	may := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), aheadNice) == nil
-	if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), usual); err != nil {
-		t.Fatal(err)
-	}
 	failed := errors.New("failed")
-	for changes, want := range map[int]int{1: usual, aheadFrom - 1: usual, aheadFrom: aheadNice, batchSize: aheadNice} {
-		if !may {
-			want = usual
+	for _, usual := range []int{0, 5} {
+		if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), usual); err != nil {
+			usual = nice() // the test itself has a lower one
 		}
-		during := usual + 1
-		if err := ahead(changes, func() error { during = nice(); return failed }); !errors.Is(err, failed) || during != want || nice() != usual {
-			t.Errorf("%d changes: nice %d, want %d, and %d afterwards; %v", changes, during, want, nice(), err)
+		for changes, want := range map[int]int{1: usual, aheadFrom - 1: usual, aheadFrom: aheadNice, batchSize: aheadNice} {
+			if !may || usual > 0 {
+				want = usual
+			}
+			during := usual + 1
+			if err := ahead(changes, func() error { during = nice(); return failed }); !errors.Is(err, failed) || during != want || nice() != usual {
+				t.Errorf("%d changes at nice %d: %d, want %d, and %d afterwards; %v", changes, usual, during, want, nice(), err)
+			}
 		}
 	}
 }
