@@ -14,6 +14,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 )
 
 // Drift is one difference of the kernel from a tunnel that is up, and whose profile and root's part
@@ -69,7 +70,7 @@ func drift(ctx context.Context, sys nm.System, links []kernel.Link, tunnels []Ha
 // profileView is the part of the kernel that NetworkManager has set for the profiles.
 type profileView struct {
 	held  map[string][]kernel.HeldRoute // by device
-	rules []kernel.HeldRule
+	rules map[rule.Rule]bool
 }
 
 func newProfileView(ctx context.Context, k kernel.Kernel, tunnels []Have, inProfiles []routes.Route) (v profileView, err error) {
@@ -79,9 +80,11 @@ func newProfileView(ctx context.Context, k kernel.Kernel, tunnels []Have, inProf
 		}
 	}
 	if slices.ContainsFunc(tunnels, func(h Have) bool { return len(h.Profile.Tunnel.Rules) > 0 }) {
-		v.rules, err = k.Rules(ctx)
+		held, err := k.Rules(ctx)
+		v.rules = kernel.RulesOf(held)
+		return v, err
 	}
-	return v, err
+	return v, nil
 }
 
 // drift returns what the kernel lacks of a profile.
@@ -92,9 +95,8 @@ func (v profileView) drift(p nm.Profile) (list []Drift) {
 			list = append(list, lacks("routes", "the route "+r.String(), byReapply))
 		}
 	}
-	there := kernel.RulesOf(v.rules)
 	for _, r := range p.Tunnel.Rules {
-		if !there[r] {
+		if !v.rules[r] {
 			list = append(list, lacks("rules", "the rule "+r.String(), byReapply))
 		}
 	}
