@@ -1066,8 +1066,9 @@ func (c *cost) add(t *testing.T, cmd *exec.Cmd, env []string) {
 	if c.wall == 0 || took < c.wall {
 		c.wall = took
 	}
-	if usage := cmd.ProcessState.SysUsage().(*syscall.Rusage); c.memory == 0 || int64(usage.Maxrss) < c.memory {
-		c.memory = int64(usage.Maxrss)
+	memory := int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) //nolint:unconvert // an int32 on 32 bits
+	if c.memory == 0 || memory < c.memory {
+		c.memory = memory
 	}
 }
 
