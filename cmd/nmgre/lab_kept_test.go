@@ -730,7 +730,7 @@ func TestLabInBulk(t *testing.T) {
 	mustEqual(t, "after Ctrl-C", before, snapshot(t, lab.Linux1))
 
 	r := nmgreOn(t, lab.Linux1, exitDone, "route", "add", "gre1", "--routes-from", file)
-	if !strings.Contains(r.Stderr, fmt.Sprintf("%d added", n)) || !strings.Contains(r.Stderr, fmt.Sprintf(" of %d routes\n", n)) {
+	if !strings.Contains(r.Stderr, fmt.Sprintf("%d added", n)) {
 		t.Errorf("the first time: %s", r.Stderr)
 	}
 	if got := countOwn(t); got != n {

@@ -11,10 +11,10 @@ import (
 )
 
 // every is how often a line tells the progress of many routes where there is no terminal.
-const every = 2 * time.Second
+const every = time.Second
 
 // Routes returns a function that shows how many of many routes are set: with a bar on a terminal,
-// elsewhere with a line every two seconds.
+// elsewhere with a line each second.
 func Routes(to io.Writer) func(done, total int) {
 	show := progressOf(to, "routes")
 	bar := onTerminal(to)
@@ -52,7 +52,7 @@ func shown(to io.Writer, things string) (show func(done, total int), clearBar fu
 const barWidth = 30
 
 // progressOf shows how many of many things are done: with a bar, which is drawn over the last one,
-// or with a line every two seconds.
+// or with a line each second.
 func progressOf(to io.Writer, things string) func(done, total int) {
 	last := time.Now()
 	bar := onTerminal(to)
