@@ -282,6 +282,9 @@ func TestEditRefused(t *testing.T) {
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %v with %q", err, c.kind, c.want)
 			}
+			if hints := strings.Join(fault.Hints(err), "; "); strings.Contains(hints, "first free") || strings.Contains(c.want, "name") && !strings.Contains(hints, "to keep gre1") {
+				t.Errorf("the hints are %q", hints)
+			}
 			want.Same(t, "the host", w.String(), before)
 		})
 	}

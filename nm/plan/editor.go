@@ -305,7 +305,7 @@ func (e *editor) problems(ctx context.Context) error {
 	_, fresh := e.split(p.t.Routes)
 	var found fault.List
 	if p.t.Name != b.Name {
-		found.Add(p.nameTaken())
+		found.Add(p.nameTaken("keep " + b.Name))
 	}
 	if p.t.Flags != b.Flags {
 		found.Add(p.flagsTooNew())

@@ -49,7 +49,7 @@ func (p *preflight) note(format string, args ...any) {
 func (p *preflight) problems(ctx context.Context) error {
 	var found fault.List
 	list, part := p.t.Routes, p.routeIsPart(p.t.Routes)
-	found.Add(p.nameTaken(), p.flagsTooNew(), p.duplicate(), p.innerOverlap(p.t.Addresses), cmp.Or(p.routeIsOwnNetwork(list), part))
+	found.Add(p.nameTaken("get the first free one of gre1, gre2, ..."), p.flagsTooNew(), p.duplicate(), p.innerOverlap(p.t.Addresses), cmp.Or(p.routeIsOwnNetwork(list), part))
 	found.Add(p.snatSources(p.t.SNAT)...)
 	found.Add(p.nexthopDevices(list)...)
 	if part != nil { // a far end on the same network would be a second reason for the same
@@ -63,9 +63,10 @@ func (p *preflight) problems(ctx context.Context) error {
 	return errors.Join(found.Err(), p.loops(ctx, p.t.Addresses, list))
 }
 
-// nameTaken refuses a name that a profile or a device has already.
-func (p *preflight) nameTaken() *fault.Error {
-	const hint = "choose another name, or leave --name out to get the first free one of gre1, gre2, ..."
+// nameTaken refuses a name that a profile or a device has already. without is what the tunnel would
+// do without --name.
+func (p *preflight) nameTaken(without string) *fault.Error {
+	hint := "choose another name, or leave --name out to " + without
 	for _, profile := range p.profiles {
 		if profile.State == nm.StateExternal || profile.ID != p.t.Name && profile.Tunnel.Name != p.t.Name {
 			continue
