@@ -521,6 +521,8 @@ func TestLabVerifyFindsFaults(t *testing.T) {
 				t.Errorf("check %s says %+v, want fail with %q\n%s", c.id, found, c.words, r.Stdout)
 			}
 			c.undo()
+			// nmcli does not always wait until NetworkManager has set the addresses
+			eventually(t, "verify passes after it was mended", func() bool { return lab.Linux1.Try("nmgre", "verify", "gre1").Code == exitDone })
 			if got := verdict(t, lab.Linux1, exitDone, "gre1"); got != "pass" {
 				t.Errorf("after it was mended: %s", got)
 			}
