@@ -39,7 +39,7 @@ func BenchmarkLabApply(b *testing.B) {
 		fmt.Fprintf(&clean, " ap%d", i)
 	}
 	for name, text := range map[string]string{"apply.yaml": document.String(), "loop.sh": loop.String(), "creates.sh": creates.String(),
-		"clean.sh": "nmcli connection delete" + clean.String()} {
+		"clean.sh": "nmcli --wait 300 connection delete" + clean.String()} {
 		if err := os.WriteFile(filepath.Join(lab.Linux1.Root(), "root", name), []byte(text), 0o600); err != nil {
 			b.Fatal(err)
 		}
