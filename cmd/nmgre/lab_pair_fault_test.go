@@ -15,9 +15,9 @@ import (
 )
 
 // pairWith starts pair on linux1, and returns when it has said that.
-func pairWith(t *testing.T, say string) *lab.Process {
+func pairWith(t *testing.T, say string, more ...string) *lab.Process {
 	t.Helper()
-	p := lab.Linux1.Start(t, "nmgre", "pair", "linux2")
+	p := lab.Linux1.Start(t, "nmgre", append([]string{"pair", "linux2"}, more...)...)
 	for begin := time.Now(); !strings.Contains(p.Stderr(), say); time.Sleep(2 * time.Millisecond) {
 		if !p.Running() || time.Since(begin) > lab.Limit {
 			t.Fatalf("it never said %q: %s", say, p.Wait(t))
@@ -100,25 +100,30 @@ func TestLabPairFaults(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		do   func(p *lab.Process)
+		more []string
 	}{
-		{"kill -9 of pair", func(p *lab.Process) { p.Kill() }},
-		{"kill -9 of ssh", func(*lab.Process) { kill9(t, lab.Linux1, "RemoteCommand=none") }},
-		{"kill -9 of the far end", func(*lab.Process) { kill9(t, lab.Linux2, "far-end") }},
-		{"kill -9 of sshd's session", func(*lab.Process) { kill9(t, lab.Linux2, "sshd: root"); kill9(t, lab.Linux2, "sshd-session") }},
+		{"kill -9 of pair", func(p *lab.Process) { p.Kill() }, nil},
+		{"kill -9 of ssh", func(*lab.Process) { kill9(t, lab.Linux1, "RemoteCommand=none") }, nil},
+		{"kill -9 of the far end", func(*lab.Process) { kill9(t, lab.Linux2, "far-end") }, nil},
+		{"kill -9 of a copy and its shell", func(*lab.Process) { kill9(t, lab.Linux2, "far-end") }, []string{"--copy", "--wait", "100s"}},
+		{"kill -9 of sshd's session", func(*lab.Process) { kill9(t, lab.Linux2, "sshd: root"); kill9(t, lab.Linux2, "sshd-session") }, nil},
 		{"a cut underlay", func(p *lab.Process) {
 			lab.Router.Run(t, "ip", "link", "set", "eth2", "down")
 			time.Sleep(14 * time.Second)
 			lab.Router.Run(t, "ip", "link", "set", "eth2", "up")
 			lab.Router.Try("ip", "addr", "replace", "2001:db8:2::1/64", "dev", "eth2", "nodad")
-		}},
-		{"Ctrl-C", func(p *lab.Process) { _ = p.Signal(syscall.SIGINT) }},
+		}, nil},
+		{"Ctrl-C", func(p *lab.Process) { _ = p.Signal(syscall.SIGINT) }, nil},
 	} {
 		for _, step := range []string{"brought it up", "wrote the profile"} {
-			p := pairWith(t, step)
+			p := pairWith(t, step, c.more...)
 			c.do(p)
 			r := p.Wait(t)
 			what := c.what + " at \"" + step + "\""
 			bothOrNone(t, what, before1, before2)
+			if left, _ := filepath.Glob("/tmp/nmgre.????????"); len(left) > 0 {
+				t.Errorf("the copy is left: %q", left)
+			}
 			if t.Failed() {
 				t.Fatalf("%s: %s", what, r)
 			}

@@ -205,8 +205,13 @@ func (f *Failure) Error(host string) error {
 
 // Reader reads the messages of the other end, which may send anything.
 type Reader struct {
-	in   *bufio.Reader
-	read int
+	// Chatter is called with each line before the first message that is none: what the far shell's
+	// start-up files print. Such a line is an error if Chatter is nil, and so is one of very many.
+	Chatter func(line string)
+
+	in      *bufio.Reader
+	read    int
+	chatted int
 }
 
 // NewReader returns a reader of in.
@@ -216,6 +221,10 @@ func NewReader(in io.Reader) *Reader { return &Reader{in: bufio.NewReader(in)} }
 // [fault.ErrInvalid] for a line that is no message.
 func (r *Reader) Next() (Message, error) {
 	line, err := r.line()
+	for err == nil && r.isChatter(line) {
+		r.Chatter(fault.Printable(strings.TrimSpace(string(line))))
+		line, err = r.line()
+	}
 	if err != nil {
 		return Message{}, err
 	}
@@ -223,6 +232,18 @@ func (r *Reader) Next() (Message, error) {
 		return Message{}, bad("it says too much")
 	}
 	return Parse(line)
+}
+
+// maxChatter bounds the lines before the first message.
+const maxChatter = 200
+
+// isChatter reports whether a line is none of the conversation, which has not begun.
+func (r *Reader) isChatter(line []byte) bool {
+	if r.Chatter == nil || r.read > 0 || r.chatted >= maxChatter || bytes.HasPrefix(line, []byte("{")) {
+		return false
+	}
+	r.chatted++
+	return true
 }
 
 // line reads a line of at most [MaxLine] bytes.

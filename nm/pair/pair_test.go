@@ -62,6 +62,31 @@ func TestMessagesRefused(t *testing.T) {
 	}
 }
 
+// What the far shell's start-up files print comes before the first message, is shown in a printable
+// form, and has a bound; later it is an error.
+func TestChatter(t *testing.T) {
+	var told []string
+	read := func(text string) (m Message, err error) {
+		r := NewReader(strings.NewReader(text))
+		r.Chatter, told = func(line string) { told = append(told, line) }, nil
+		for err == nil {
+			if m, err = r.Next(); err == nil && m.Type == Saved {
+				return m, nil
+			}
+		}
+		return m, err
+	}
+	if _, err := read("Welcome\x1b[2J\n\n{\"type\":\"saved\"}\n"); err != nil || !slices.Equal(told, []string{`Welcome\x1b[2J`, ""}) {
+		t.Errorf("%v, %q", err, told)
+	}
+	if _, err := read("{\"type\":\"alive\"}\nWelcome\n{\"type\":\"saved\"}\n"); err == nil || len(told) > 0 {
+		t.Errorf("in the middle: %v, %q", err, told)
+	}
+	if _, err := read(strings.Repeat("Welcome\n", maxChatter+1)); !errors.Is(err, fault.ErrInvalid) || len(told) != maxChatter {
+		t.Errorf("without an end: %v, %d lines", err, len(told))
+	}
+}
+
 // An error goes from host to host with its kind and its hints, and is safe to show.
 func TestFailure(t *testing.T) {
 	err := FailureOf(&fault.Error{Kind: fault.ErrNotPermitted, What: "no", Hint: "be root"}).Error("linux2")

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -292,19 +295,33 @@ func (a App) printPlan(b *Both, run pairRun) error {
 
 // EndCommand returns the hidden command that pair and verify --far start on the other host.
 func EndCommand(a App) *cobra.Command {
-	return &cobra.Command{
+	var copied bool
+	cmd := &cobra.Command{
 		Use:    ssh.Command,
 		Short:  "be the far end of another nmgre (called by nmgre pair, by ssh)",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			signal.Ignore(syscall.SIGPIPE) // the undo must not end with the connection
+			if copied {
+				forgetCopy(a.Exe)
+			}
 			s := Server{In: a.In, Out: a.Out, Open: a.Open, Session: a.Session(), Version: a.Version, Watch: a.Watch}
 			if err := s.Serve(cmd.Context()); err != nil {
 				return ErrTold
 			}
 			return nil
 		},
+	}
+	cmd.Flags().BoolVar(&copied, strings.TrimPrefix(ssh.Copied, "--"), false, "remove this program's file first, which was copied for this call")
+	return cmd
+}
+
+// forgetCopy removes a program that pair has copied here, and the folder that was made for it.
+func forgetCopy(exe string) {
+	if ok, _ := filepath.Match("nmgre.????????", filepath.Base(filepath.Dir(exe))); ok && filepath.Base(exe) == "nmgre" {
+		_ = os.Remove(exe) // the shell that has started it removes it at the end, too
+		_ = os.Remove(filepath.Dir(exe))
 	}
 }
 

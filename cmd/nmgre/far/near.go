@@ -86,7 +86,12 @@ func (n *Near) dial(ctx context.Context) (*line, *pair.Hello, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l := &line{talk: begin(conn, conn, true), conn: conn}
+	chatter := func(line string) {
+		if line != "" {
+			n.Tell(fault.Printable(n.Name) + " prints: " + line)
+		}
+	}
+	l := &line{talk: begin(conn, conn, chatter), conn: conn}
 	m, err := l.next(ctx)
 	switch {
 	case err != nil:

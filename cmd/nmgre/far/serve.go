@@ -44,7 +44,7 @@ type serving struct {
 // Serve talks with the near end until it has nothing more to say. Errors are told to the near end
 // before they are returned.
 func (s Server) Serve(ctx context.Context) error {
-	v := &serving{Server: s, talk: begin(s.In, s.Out, false)}
+	v := &serving{Server: s, talk: begin(s.In, s.Out, nil)}
 	defer v.end()
 	defer func() {
 		if v.look != nil {

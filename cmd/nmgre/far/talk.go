@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"nmgre/nm/pair"
@@ -15,7 +17,8 @@ import (
 // The ways in which a conversation ends by itself.
 var (
 	errEnded  = &fault.Error{Kind: fault.ErrTimeout, What: "the connection to the other end is gone"}
-	errSilent = &fault.Error{Kind: fault.ErrTimeout, What: "the other end has said nothing for " + pair.Silence.String()}
+	errSilent = &fault.Error{Kind: fault.ErrTimeout, What: "the other end has said nothing for " + pair.Silence.String(),
+		Hint: "if ssh's own way to it, or to a jump host, is in a network that --route or --far-route leads into the tunnel, leave that route out"}
 )
 
 // talk is a conversation with the other end.
@@ -31,12 +34,15 @@ type talk struct {
 	once    sync.Once
 }
 
-// begin begins a conversation. A patient one waits for the first message as long as that takes.
-func begin(in io.Reader, out io.Writer, patient bool) *talk {
+// begin begins a conversation. One with chatter waits for the first message as long as that takes,
+// and hands the lines before it to chatter.
+func begin(in io.Reader, out io.Writer, chatter func(string)) *talk {
+	patient, messages := chatter != nil, pair.NewReader(in)
+	messages.Chatter = chatter
 	t := &talk{out: out, heard: make(chan pair.Message, 16), over: make(chan struct{}), stop: make(chan struct{})}
 	t.patient.Store(patient)
 	t.last.Store(time.Now().UnixNano())
-	go t.listen(pair.NewReader(in))
+	go t.listen(messages)
 	if !patient {
 		go t.beat()
 	}
@@ -84,11 +90,16 @@ func (t *talk) beat() {
 // end ends the conversation. The writer stays open.
 func (t *talk) end() { t.once.Do(func() { close(t.stop) }) }
 
-// say sends a message. Its error shows in the answer that does not come.
+// say sends a message. Its error shows in the answer that does not come, too: a pipe that nobody
+// reads any more says nothing to a person.
 func (t *talk) say(m pair.Message) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	return pair.Write(t.out, m)
+	err := pair.Write(t.out, m)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
+		return errEnded
+	}
+	return err
 }
 
 // next waits for the next message. It fails if ctx ends, the input ends, or nothing was heard for

@@ -3,7 +3,9 @@ package ssh
 import (
 	"bufio"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,29 +86,46 @@ func TestHostRefused(t *testing.T) {
 	}
 }
 
-// Each way to fail has its own words, and a hint.
+// Each way to fail has its own words, and a hint. The lines are those of sudo, dash and coreutils.
 func TestExplain(t *testing.T) {
+	copied := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(copied, []byte("#!/bin/sh\nexit 9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const warning = "echo 'bash: warning: setlocale: LC_ALL: cannot change locale (de_DE): No such file or directory' >&2; "
 	for name, c := range map[string]struct {
-		nmgre, sudo string
-		opts        Options
-		kind        error
-		says        string
+		programs map[string]string
+		opts     Options
+		kind     error
+		says     string
 	}{
-		"no nmgre":      {"", "", Options{Program: "/nowhere/nmgre"}, fault.ErrUnsupported, "--copy"},
-		"sudo asks":     {"", "echo 'sudo: a password is required' >&2; exit 1", Options{Become: true}, fault.ErrNotPermitted, "NOPASSWD"},
-		"no tty":        {"", "echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1", Options{Become: true}, fault.ErrNotPermitted, "NOPASSWD"},
-		"no sudoer":     {"", "echo 'ann is not in the sudoers file.' >&2; exit 1", Options{Become: true}, fault.ErrNotPermitted, "visudo"},
-		"no connection": {"echo 'Permission denied (publickey).' >&2; exit 255", "", Options{}, nil, "ssh linux2 true"},
-		"an error":      {"echo 'unknown command far-end' >&2; exit 2", "", Options{}, nil, "same version"},
-		"another kind":  {"echo 'sh: 1: /tmp/x/nmgre: Exec format error' >&2; exit 126", "", Options{}, fault.ErrUnsupported, "another kind"},
+		"no nmgre":           {nil, Options{Program: "/nowhere/nmgre"}, fault.ErrUnsupported, "--copy"},
+		"no program":         {nil, Options{Program: "/etc/passwd"}, nil, "could not be started on linux2"},
+		"sudo asks":          {map[string]string{"sudo": "echo 'sudo: a password is required' >&2; exit 1"}, Options{Become: true}, fault.ErrNotPermitted, "NOPASSWD: /usr/local/bin/nmgre far-end"},
+		"sudo asks, path":    {map[string]string{"sudo": "echo 'sudo: a password is required' >&2; exit 1"}, Options{Become: true, Program: "/opt/nmgre"}, fault.ErrNotPermitted, "NOPASSWD: /opt/nmgre far-end"},
+		"sudo asks, a copy":  {map[string]string{"sudo": "echo 'sudo: a password is required' >&2; exit 1"}, Options{Become: true, Copy: copied}, fault.ErrNotPermitted, "NOPASSWD: ALL"},
+		"no tty":             {map[string]string{"sudo": "echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1"}, Options{Become: true}, fault.ErrNotPermitted, "NOPASSWD"},
+		"no sudoer":          {map[string]string{"sudo": "echo 'ann is not in the sudoers file.' >&2; exit 1"}, Options{Become: true}, fault.ErrNotPermitted, "visudo"},
+		"no sudo":            {map[string]string{"sudo": "echo \"env: 'sudo': No such file or directory\" >&2; exit 127"}, Options{Become: true}, fault.ErrUnsupported, "there is no sudo on linux2"},
+		"secure_path":        {map[string]string{"sudo": "echo 'sudo: nmgre: command not found' >&2; exit 1"}, Options{Become: true}, fault.ErrUnsupported, "secure_path"},
+		"no connection":      {map[string]string{"nmgre": "echo 'Permission denied (publickey).' >&2; exit 255"}, Options{}, nil, "ssh linux2 true"},
+		"an error":           {map[string]string{"nmgre": "echo 'unknown command far-end' >&2; exit 2"}, Options{}, nil, "same version"},
+		"a warning, and so":  {map[string]string{"nmgre": warning + "echo 'unknown command far-end' >&2; exit 2"}, Options{}, nil, "same version"},
+		"a shell that fails": {map[string]string{"nmgre": "exit 1"}, Options{}, nil, "have a shell there? try it alone: ssh linux2 true"},
+		"another machine":    {map[string]string{"uname": "case $1 in -s) echo Linux;; *) echo mips;; esac"}, Options{Copy: copied}, fault.ErrUnsupported, "does not run on Linux mips"},
+		"another kernel":     {map[string]string{"uname": "case $1 in -s) echo FreeBSD;; *) echo amd64;; esac"}, Options{Copy: copied}, fault.ErrUnsupported, "does not run on FreeBSD amd64"},
+		"no room":            {map[string]string{"df": "echo head; echo tmpfs 1024 1024 0 100% /tmp"}, Options{Copy: copied}, nil, "are full, or forbid it"},
+		"no folder":          {map[string]string{"mktemp": "exit 1"}, Options{Copy: copied}, nil, "make room in a folder"},
+		"no df":              {map[string]string{"df": "exit 1"}, Options{Copy: copied}, nil, "exit code 9"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fakeSSH(t, map[string]string{"nmgre": c.nmgre + "\n", "sudo": c.sudo + "\n"})
+			fakeSSH(t, c.programs)
 			c.opts.Host = "linux2"
 			conn, err := Dial(t.Context(), c.opts)
 			if err != nil {
 				t.Fatal(err)
 			}
+			_, _ = io.ReadAll(conn)
 			err = conn.Close()
 			if err == nil || c.kind != nil && !errors.Is(err, c.kind) {
 				t.Fatal(err)
@@ -118,10 +137,48 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// A folder where no program may be run is passed over, and a copy is gone when the far shell is
+// told to end while the program is on its way.
+func TestCopyFolder(t *testing.T) {
+	before, _ := filepath.Glob("/tmp/nmgre.????????")
+	mktemp, err := exec.LookPath("mktemp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", t.TempDir())
+	fakeSSH(t, map[string]string{"mktemp": "case $2 in \"$HOME\"/*) exec " + mktemp + " \"$@\";; *) exit 1;; esac"})
+	program := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\necho \"$0 $*\"; cat\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Dial(t.Context(), Options{Host: "linux2", Copy: program})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(c)
+	if lines.Scan(); !strings.HasPrefix(lines.Text(), os.Getenv("HOME")+"/nmgre.") || !strings.HasSuffix(lines.Text(), "/nmgre far-end --copied") {
+		t.Errorf("it runs as %q", lines.Text())
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+
+	fakeSSH(t, map[string]string{"head": "kill -TERM $PPID; sleep 0.2"})
+	if c, err = Dial(t.Context(), Options{Host: "linux2", Copy: program}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err == nil {
+		t.Error("it ends well")
+	}
+	if left, _ := filepath.Glob("/tmp/nmgre.????????"); len(left) > len(before) {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // A copy is the program byte for byte, runs, and is gone at the end, whatever happens.
 func TestCopy(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "program")
-	text := "#!/bin/sh\necho \"$0 $1\"\ncat\nexit 3\n# " + strings.Repeat("x", 300000) + "\n"
+	text := "#!/bin/sh\necho \"$0 $*\"\ncat\nexit 3\n# " + strings.Repeat("x", 300000) + "\n"
 	if err := os.WriteFile(program, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +202,7 @@ func TestCopy(t *testing.T) {
 				}
 			} else {
 				copied, err := os.ReadFile(file) //nolint:gosec // the copy
-				if err != nil || string(copied) != text || !strings.HasSuffix(lines.Text(), " "+Command) {
+				if err != nil || string(copied) != text || !strings.HasSuffix(lines.Text(), " "+Command+" "+Copied) {
 					t.Errorf("%q, %v", lines.Text(), err)
 				}
 			}
@@ -169,6 +226,7 @@ func TestAlone(t *testing.T) {
 	for host, want := range map[string]string{
 		"linux2": "try it alone: ssh linux2 true", "ann@linux2": "try it alone: ssh ann@linux2 true", "linux2:22": "give the port as ssh does: ssh://linux2:22",
 		"ann@linux2:2222": "give the port as ssh does: ssh://ann@linux2:2222", "2001:db8::2": "try it alone: ssh 2001:db8::2 true", "linux2:70000": "try it alone: ssh linux2:70000 true",
+		"[2001:db8::2]": "ssh takes an address without brackets: 2001:db8::2", "ann@[2001:db8::2]": "ssh takes an address without brackets: ann@2001:db8::2",
 		"ssh://linux2:22": "try it alone: ssh ssh://linux2:22 true", ":22": "try it alone: ssh :22 true",
 	} {
 		if got := alone(host); got != want {

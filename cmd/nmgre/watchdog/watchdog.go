@@ -29,10 +29,14 @@ type Dog struct {
 
 // Start starts the process, which is exe with [Command]. It has a session of its own, so that
 // neither the end of the terminal nor a key reaches it. A process that cannot be started is nil:
-// the next command undoes the same.
+// the next command undoes the same. A program whose file is gone, as a copy's, can start itself,
+// too.
 func Start(exe string) *Dog {
 	if exe == "" {
 		return nil
+	}
+	if _, err := os.Stat(exe); err != nil {
+		exe = "/proc/self/exe"
 	}
 	cmd := exec.Command(exe, Command)
 	cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Setsid: true}
