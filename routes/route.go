@@ -49,10 +49,13 @@ type Route struct {
 
 // Bare reports whether the route is a unicast route with no more words than a destination and a
 // metric. Such a route is possible wherever its destination is, which makes long lists fast.
-func (r *Route) Bare() bool {
+func (r *Route) Bare() bool { return r.Table == 0 && r.BareInTable() }
+
+// BareInTable is [Route.Bare] for a route in any table.
+func (r *Route) BareInTable() bool {
 	addresses := r.From.IsValid() || r.Via.IsValid() || r.Src.IsValid()
 	pointers := r.Scope != nil || r.Metrics != nil || r.Encap != nil || r.TTLPropagate != nil || r.Nexthops != nil
-	numbers := r.Table | r.MTU | uint32(r.Realms) | r.Expires | r.NexthopID | uint32(r.Type) | uint32(r.TOS) | uint32(r.Pref)
+	numbers := r.MTU | uint32(r.Realms) | r.Expires | r.NexthopID | uint32(r.Type) | uint32(r.TOS) | uint32(r.Pref)
 	return !addresses && !pointers && numbers == 0 && !r.OnLink && !r.MTULock
 }
 

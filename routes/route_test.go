@@ -281,7 +281,7 @@ func fill(v reflect.Value, n uint64) {
 }
 
 // A route is bare without any word but its destination and its metric: every other field counts,
-// whichever are added.
+// whichever are added. In a table it has that one more.
 func TestBare(t *testing.T) {
 	metric := uint32(50)
 	bare := Route{Dst: netip.MustParsePrefix("10.10.2.0/24"), Metric: &metric}
@@ -297,6 +297,9 @@ func TestBare(t *testing.T) {
 		fill(reflect.ValueOf(&r).Elem().Field(i), 1)
 		if r.Bare() {
 			t.Errorf("it does not look at %s", field.Name)
+		}
+		if r.BareInTable() != (field.Name == "Table") {
+			t.Errorf("bare in a table with %s: %v", field.Name, r.BareInTable())
 		}
 	}
 }

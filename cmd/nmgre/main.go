@@ -141,6 +141,9 @@ func (a *app) system(ctx context.Context) (nm.System, func(), error) {
 	if err != nil {
 		return nm.System{}, nil, err
 	}
+	if a.exits {
+		closeAll = func() {} // the kernel does so, and does not wait for the bus
+	}
 	return d.System(), closeAll, nil
 }
 

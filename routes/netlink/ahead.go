@@ -13,12 +13,12 @@ const (
 	aheadFrom = 64
 )
 
-// ahead does work that sends many changes, ahead of other processes. Whoever listens to the kernel,
-// as NetworkManager does, wakes up for each of them. Where there is one processor, a thread of the
-// usual priority then waits half of the time, and packets go wrong as long as routes are set and
-// their rules are not. Who runs nmgre with a lower priority than usual gets that. Without the right
-// to a higher one the work is done all the same.
-func ahead(changes int, work func() error) error {
+// Ahead does work that sends many changes, or that reads them back, ahead of other processes.
+// Whoever listens to the kernel, as NetworkManager does, wakes up for each of them. Where there is
+// one processor, a thread of the usual priority then waits half of the time, and packets go wrong
+// as long as routes are set and their rules are not. Who runs nmgre with a lower priority than
+// usual gets that. Without the right to a higher one the work is done all the same.
+func Ahead(changes int, work func() error) error {
 	if changes < aheadFrom {
 		return work()
 	}

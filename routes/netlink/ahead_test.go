@@ -31,7 +31,7 @@ func TestAhead(t *testing.T) {
 				want = usual
 			}
 			during := usual + 1
-			if err := ahead(changes, func() error { during = nice(); return failed }); !errors.Is(err, failed) || during != want || nice() != usual {
+			if err := Ahead(changes, func() error { during = nice(); return failed }); !errors.Is(err, failed) || during != want || nice() != usual {
 				t.Errorf("%d changes at nice %d: %d, want %d, and %d afterwards; %v", changes, usual, during, want, nice(), err)
 			}
 		}

@@ -1,6 +1,7 @@
 package netlink
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -9,9 +10,9 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// ascending finds routes in a list of plain ones, each with a destination above the one before.
-// Very long lists are often so, and the kernel tells its IPv4 routes in that order: no index of
-// them is needed, and hardly any search.
+// ascending finds routes in a list of plain ones, each with a table or a destination above the one
+// before. Very long lists are often so, and the kernel tells the IPv4 routes of a table in that
+// order: no index of them is needed, and hardly any search.
 type ascending struct {
 	want []kernel.OwnRoute
 	next int // the route that probably comes next
@@ -26,7 +27,7 @@ func newAscending(want []kernel.OwnRoute, devices map[string]int) *ascending {
 	dev := ""
 	for i := range want {
 		o := &want[i]
-		if !o.Route.Bare() || !o.Route.Dst.IsValid() || o.Route.Dst != o.Route.Dst.Masked() || i > 0 && compareDst(want[i-1].Route, o.Route.Dst) >= 0 {
+		if !o.Route.BareInTable() || !o.Route.Dst.IsValid() || o.Route.Dst != o.Route.Dst.Masked() || i > 0 && compare(want[i-1].Route, tableOf(o.Route), o.Route.Dst) >= 0 {
 			return nil
 		}
 		if dev != o.Dev && devices[o.Dev] == 0 || o.Dev == "" {
@@ -37,19 +38,25 @@ func newAscending(want []kernel.OwnRoute, devices map[string]int) *ascending {
 	return &ascending{want: want, model: -1}
 }
 
-func compareDst(r *routes.Route, dst netip.Prefix) int {
+// tableOf is the table of a unicast route.
+func tableOf(r *routes.Route) uint32 { return cmp.Or(r.Table, routes.MainTable) }
+
+func compare(r *routes.Route, table uint32, dst netip.Prefix) int {
+	if order := cmp.Compare(tableOf(r), table); order != 0 {
+		return order
+	}
 	if order := r.Dst.Addr().Compare(dst.Addr()); order != 0 {
 		return order
 	}
 	return r.Dst.Bits() - dst.Bits()
 }
 
-// find returns the number of the wanted route to dst, and whether there is one.
-func (a *ascending) find(dst netip.Prefix) (i int, found bool) {
-	if a.next < len(a.want) && a.want[a.next].Route.Dst == dst {
+// find returns the number of the wanted route to dst in a table, and whether there is one.
+func (a *ascending) find(table uint32, dst netip.Prefix) (i int, found bool) {
+	if a.next < len(a.want) && compare(a.want[a.next].Route, table, dst) == 0 {
 		i, found = a.next, true
 	} else {
-		i, found = slices.BinarySearchFunc(a.want, dst, func(o kernel.OwnRoute, dst netip.Prefix) int { return compareDst(o.Route, dst) })
+		i, found = slices.BinarySearchFunc(a.want, dst, func(o kernel.OwnRoute, dst netip.Prefix) int { return compare(o.Route, table, dst) })
 	}
 	if found {
 		a.next = i + 1
@@ -68,7 +75,7 @@ func (a *ascending) held(body []byte) (i int, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	i, ok = a.find(dst)
+	i, ok = a.find(tableOf(a.want[a.model].Route), dst)
 	return i, ok && a.want[i].Dev == a.want[a.model].Dev && sameMetric(a.want[i].Route, a.want[a.model].Route)
 }
 

@@ -35,13 +35,18 @@ func TestAscendingAsIndex(t *testing.T) {
 	}
 }
 
-// plainList returns plain routes of both families in ascending order, with few metrics.
+// plainList returns plain routes of both families in two tables in ascending order, with few
+// metrics.
 func plainList(r *rand.Rand, n int) []kernel.OwnRoute {
-	all := []kernel.OwnRoute{{Dev: "v0", Route: &routes.Route{Dst: want.CIDR("9.0.0.0/8")}}}
+	all := []kernel.OwnRoute{{Dev: "v0", Route: &routes.Route{Table: 99, Dst: want.CIDR("9.0.0.0/8")}}}
 	for i := range n {
-		route := &routes.Route{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16+i%2)}
-		if i > n/2 {
-			route.Dst = want.CIDR(fmt.Sprintf("fd00:%d::/%d", i, 32+i%2))
+		at := i % (n / 2)
+		route := &routes.Route{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(at), 0, 0}), 16+i%2)}
+		if at > n/4 {
+			route.Dst = want.CIDR(fmt.Sprintf("fd00:%d::/%d", at, 32+i%2))
+		}
+		if i >= n/2 {
+			route.Table = 1000
 		}
 		if m := uint32(r.IntN(3)); m > 0 { //nolint:gosec // small
 			route.Metric = &m
@@ -70,7 +75,7 @@ func tellAll(t *testing.T, r *rand.Rand, wanted []kernel.OwnRoute, devices map[s
 		case 2:
 			w.Priority++
 		case 3:
-			w.Table = 100
+			w.Table = []uint32{100, 254, 1000}[r.IntN(3)]
 		case 4:
 			w.Protocol = 4
 		case 5:
@@ -135,8 +140,11 @@ func TestAscending(t *testing.T) {
 	elsewhere[1].Dev = "gone0"
 	nowhere := list("10.1.0.0/16")
 	nowhere[0].Dev = ""
+	tables := list("10.1.0.0/16", "10.2.0.0/16")
+	tables[0].Route.Table = 1000
 	for name, other := range map[string][]kernel.OwnRoute{
-		"descending": list("10.2.0.0/16", "10.1.0.0/16"), "twice": list("10.1.0.0/16", "10.1.0.0/16"), "longer first": list("10.1.0.0/24", "10.1.0.0/16"),
+		"descending tables": tables,
+		"descending":        list("10.2.0.0/16", "10.1.0.0/16"), "twice": list("10.1.0.0/16", "10.1.0.0/16"), "longer first": list("10.1.0.0/24", "10.1.0.0/16"),
 		"not masked": {{Dev: "v0", Route: &routes.Route{Dst: netip.MustParsePrefix("10.1.0.1/16")}}},
 		"no dst":     {{Dev: "v0", Route: &routes.Route{}}}, "gateway": via, "no such device": elsewhere, "no device": nowhere,
 	} {

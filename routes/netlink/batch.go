@@ -126,7 +126,7 @@ func (b *batch) send(l load) error {
 	socket.Lock()
 	defer socket.Unlock()
 	first := l.number(b.kernel)
-	return ahead(len(l.indexes), func() error {
+	return Ahead(len(l.indexes), func() error {
 		if err := unix.Sendto(socket.GetFd(), l.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 			return timedOut(fmt.Errorf("send %d changes of routes: %w", len(l.indexes), err))
 		}

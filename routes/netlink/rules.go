@@ -150,6 +150,9 @@ func isAscending(rules []rule.Rule) bool {
 // allHeld reports whether ours in the kernel are the wanted rules, each with a place of its own. It
 // is quick, as it hashes no whole rules. It may say no where they are all the same.
 func allHeld(want []rule.Rule, held []kernel.HeldRule) bool {
+	if len(held) < len(want) {
+		return false
+	}
 	at := make(map[place]*rule.Rule, len(want))
 	for i := range want {
 		at[place{want[i].IPv6, want[i].Priority}] = &want[i]

@@ -216,7 +216,7 @@ func (s *comparison) find(held *wire.Route) (i int, wanted bool) {
 	if s.ordered == nil {
 		return s.index.Find(held.Slot())
 	}
-	i, wanted = s.ordered.find(held.Dst)
+	i, wanted = s.ordered.find(held.Table, held.Dst)
 	return i, wanted && slotOf(s.want[i].Route) == held.Slot()
 }
 

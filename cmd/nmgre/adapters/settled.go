@@ -3,6 +3,7 @@ package adapters
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -58,14 +59,24 @@ func (s *settling) Begin() {
 // Settle implements [keep.Settling]. The counts tell whether somebody has changed the kernel since.
 // A note that cannot be written only costs the next hook its time.
 func (s *settling) Settle(ctx context.Context, devices []string, routes, rules int) {
-	own, err := s.kernel.Own(ctx, devices, 100*(routes+rules+1))
-	if err == nil && s.stamps != "" && own.Routes == routes && own.Rules == rules {
-		err = s.files.Settle(store.Settled{Devices: devices, Files: s.stamps, Kernel: own.Bytes})
-		if err == nil {
-			return
-		}
+	err := netlink.Ahead(routes+rules, func() error { return s.note(ctx, devices, routes, rules) })
+	if err != nil {
+		s.Unsettle()
 	}
-	s.Unsettle()
+}
+
+// errUnsettled says that the host cannot be noted.
+var errUnsettled = errors.New("not all is as it was read")
+
+func (s *settling) note(ctx context.Context, devices []string, routes, rules int) error {
+	own, err := s.kernel.Own(ctx, devices, 100*(routes+rules+1))
+	if err != nil {
+		return err
+	}
+	if s.stamps == "" || own.Routes != routes || own.Rules != rules {
+		return errUnsettled
+	}
+	return s.files.Settle(store.Settled{Devices: devices, Files: s.stamps, Kernel: own.Bytes})
 }
 
 // Unsettle implements [keep.Settling].

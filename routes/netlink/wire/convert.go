@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -19,8 +20,8 @@ func (w *Route) Set(r *routes.Route) error {
 	if !r.Dst.IsValid() {
 		return invalid("the route has no destination")
 	}
-	if r.Bare() { // nothing else of it is to be encoded or checked
-		*w = Route{Family: FamilyOf(r.Dst.Addr()), Dst: r.Dst.Masked(), Table: routes.MainTable, Protocol: kernel.RouteProtocol, Scope: uint8(r.ScopeOrDefault()), Type: unix.RTN_UNICAST}
+	if r.BareInTable() { // nothing else of it is to be encoded or checked
+		*w = Route{Family: FamilyOf(r.Dst.Addr()), Dst: r.Dst.Masked(), Table: cmp.Or(r.Table, routes.MainTable), Protocol: kernel.RouteProtocol, Scope: uint8(r.ScopeOrDefault()), Type: unix.RTN_UNICAST}
 		w.setMetric(r)
 		return nil
 	}
