@@ -5,13 +5,14 @@ import (
 
 	"nmgre/cmd/nmgre/far"
 	"nmgre/cmd/nmgre/release"
+	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
 	"nmgre/routes"
 )
 
 // farApp is this program for the commands that call another host.
 func (a *app) farApp() far.App {
-	return far.App{Program: a.around(), Version: release.Version, Exe: a.exe, Open: a.host, Session: a.session,
+	return far.App{Program: a.around(), Version: release.Version, Exe: a.exe, Gone: func() { a.exe = watchdog.Self }, Open: a.host, Session: a.session,
 		Doubts: far.DoubtsOf(a.root), Route: func(spec string) (routes.Route, error) { return a.names().Parse(spec) },
 		Tunnel: a.pairTunnel,
 		Filled: func(cmd *cobra.Command) error { return refuseEmpty(cmd.Flags()) },

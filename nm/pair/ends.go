@@ -110,10 +110,20 @@ func ParseTunnel(m Message) (nm.Tunnel, error) {
 }
 
 // Peer returns the outer address of the far end: the one that ssh has reached, or the first of that
-// device with the family of the mode. It fails with [fault.ErrInvalid] if there is none.
-func (h *Hello) Peer(host string, mode gre.Mode) (netip.Addr, error) {
+// device with the family of the mode. An ssh that came by another host, as by a jump host, may have
+// reached an address that means nothing to the near end: a public one of the far end is taken
+// instead of a private one then. It fails with [fault.ErrInvalid] if there is none.
+func (h *Hello) Peer(host string, mode gre.Mode, near *Hello) (netip.Addr, error) {
 	fits := func(a netip.Addr) bool { return a.IsValid() && a.Is6() == mode.IPv6Outer() && a.IsGlobalUnicast() }
 	at := slices.IndexFunc(h.Nets, func(n Net) bool { return n.Address.Addr() == h.Reached })
+	if at >= 0 && h.Reached.IsPrivate() && h.Client.IsValid() && !near.has(h.Client) {
+		public := func(n Net) bool {
+			return n.Up && !n.Tunnel && fits(n.Address.Addr()) && !n.Address.Addr().IsPrivate()
+		}
+		if other := slices.IndexFunc(h.Nets, public); other >= 0 {
+			return h.Nets[other].Address.Addr(), nil
+		}
+	}
 	if at >= 0 && fits(h.Reached) {
 		return h.Reached, nil
 	}
@@ -188,8 +198,11 @@ type Wish struct {
 func (w *Wish) Complete(host string, near, far *Hello) (notes []string, err error) {
 	t := &w.Near
 	if !t.Remote.IsValid() {
-		if t.Remote, err = far.Peer(host, t.Mode); err != nil {
+		if t.Remote, err = far.Peer(host, t.Mode, near); err != nil {
 			return nil, err
+		}
+		if far.Reached.IsPrivate() && !t.Remote.IsPrivate() && t.Remote.Is4() == far.Reached.Is4() {
+			notes = append(notes, fmt.Sprintf("--peer %s: ssh came to %s at %s, but not from here; if that is the address to take, give it with --peer", t.Remote, fault.Printable(host), far.Reached))
 		}
 	}
 	if len(t.Addresses) == 0 && t.Controller == "" {

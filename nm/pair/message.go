@@ -318,11 +318,21 @@ func (m *Message) check() error {
 		return bad("%s is no name of a device", fault.Printable(m.Name))
 	case m.Type == Greeting:
 		return m.Hello.check()
+	case m.Ends != nil && m.Ends.zoned():
+		return bad("the outer addresses of a tunnel have no zone")
 	case m.Ends != nil && (!isHost(m.Ends.Remote) && !isHost(m.Ends.Local) || len(m.Ends.Input) > 15 || len(m.Ends.Output) > 15 || len(m.Ends.Inner) > maxList):
 		return bad("there is no tunnel between %s and %s", m.Ends.Local, m.Ends.Remote)
 	}
 	return m.View.check()
 }
+
+// zoned reports whether an address has a zone. Its text is anything, and would get into the lines
+// that a person copies.
+func zoned(addrs ...netip.Addr) bool {
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Zone() != "" })
+}
+
+func (e Ends) zoned() bool { return zoned(e.Local, e.Remote) || zoned(e.Inner...) }
 
 // check refuses a greeting that no host can give.
 func (h *Hello) check() error {
@@ -342,8 +352,9 @@ func (h *Hello) check() error {
 			return bad("%s on %s is no address of a device", n.Address, fault.Printable(n.Dev))
 		}
 	}
+	h.Reached, h.Client = h.Reached.WithZone(""), h.Client.WithZone("") // of an ssh to a link-local address
 	for _, e := range h.Ends {
-		if !routes.IsDevice(e.Name) || len(e.Input) > 15 || len(e.Output) > 15 {
+		if e.zoned() || !routes.IsDevice(e.Name) || len(e.Input) > 15 || len(e.Output) > 15 {
 			return bad("%s is no tunnel", fault.Printable(e.Name))
 		}
 	}

@@ -46,10 +46,15 @@ func TestMessagesRefused(t *testing.T) {
 		`{"type":"seen","view":{"found":true,"mode":"vxlan"}}` + "\n", `{"type":"seen","view":{"sent":[{"key":"x; reboot"}]}}` + "\n", `{"type":"look","ends":{"name":"x"}}` + "\n",
 		strings.Repeat("x", MaxLine+2), `{"type":"alive"}`, // the end of the line is missing
 		`{"type":"hello","hello":{"protocol":1,"nets":[{"dev":"a/b","address":"192.0.2.1/24"}]}}` + "\n", `{"type":"hello","hello":{"protocol":1,"ends":[{"name":""}]}}` + "\n",
+		`{"type":"hello","hello":{"protocol":1,"ends":[{"name":"gre1","remote":"fe80::1%$(reboot)"}]}}` + "\n", `{"type":"seen","view":{"local":"fe80::1%;reboot"}}` + "\n",
+		`{"type":"seen","view":{"sent":[{"inner":"fe80::1%\u001b[2J"}]}}` + "\n", `{"type":"look","ends":{"name":"x","remote":"192.0.2.1","local":"fe80::1%x"}}` + "\n",
 	} {
 		if m, err := NewReader(strings.NewReader(line)).Next(); err == nil {
 			t.Errorf("%.60q is taken: %+v", line, m)
 		}
+	}
+	if m, err := Parse([]byte(`{"type":"hello","hello":{"protocol":1,"reached":"fe80::1%eth0","client":"fe80::2%$(reboot)"}}`)); err != nil || m.Hello.Reached.Zone()+m.Hello.Client.Zone() != "" {
+		t.Errorf("ssh by a link-local address: %v", err)
 	}
 	r := NewReader(strings.NewReader(strings.Repeat("{\"type\":\"alive\"}\n", maxMessages+1)))
 	for range maxMessages {
@@ -139,6 +144,34 @@ func TestComplete(t *testing.T) {
 	w = Wish{Near: nm.NewTunnel()}
 	if _, err := w.Complete("linux2", near, far); !errors.Is(err, fault.ErrInvalid) || !strings.HasPrefix(err.Error(), "peer: ") {
 		t.Errorf("without an address: %v", err)
+	}
+}
+
+// An ssh by a jump host reaches a private address of the far end: its public one is taken, if it
+// has one. A private one that this host has reached itself stays, and so does the only one.
+func TestPeerBehindJumpHost(t *testing.T) {
+	for name, c := range map[string]struct {
+		client, want string
+		lose         bool
+	}{
+		"by a jump host": {"10.10.2.7", "100.0.2.100", false}, "from here": {"100.0.1.100", "10.10.2.1", false},
+		"from anywhere": {"", "10.10.2.1", false}, "without a public one": {"10.10.2.7", "10.10.2.1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			near, far := linux1(), linux2()
+			far.Reached = want.Addr("10.10.2.1")
+			if c.client != "" {
+				far.Client = want.Addr(c.client)
+			}
+			if c.lose {
+				far.Nets = far.Nets[1:]
+			}
+			w := Wish{Near: nm.NewTunnel(), Routed: true}
+			notes, err := w.Complete("linux2", near, far)
+			if err != nil || w.Near.Remote != want.Addr(c.want) || strings.Contains(strings.Join(notes, "\n"), "not from here") != (c.want == "100.0.2.100") {
+				t.Errorf("%s, %q, %v", w.Near.Remote, notes, err)
+			}
+		})
 	}
 }
 

@@ -61,6 +61,9 @@ func (v *View) check() error {
 	case v.Probed < 0 || v.Answered < 0 || v.Answered > maxMessages || v.Probed > maxMessages:
 		return bad("%d of %d is no number of answers", v.Answered, v.Probed)
 	}
+	if zoned(v.Local, v.Remote, v.Peer) {
+		return bad("the addresses of a tunnel have no zone")
+	}
 	for _, key := range []string{v.Input, v.Output} {
 		if err := checkKey(key); err != nil {
 			return err
@@ -69,6 +72,9 @@ func (v *View) check() error {
 	for _, s := range slices.Concat(v.Sent, v.Arrived, v.Accepted) {
 		if err := checkKey(s.Key); err != nil {
 			return err
+		}
+		if zoned(s.From, s.To, s.Inner, s.For) {
+			return bad("the addresses of a packet have no zone")
 		}
 	}
 	if _, err := gre.ParseMode(v.Mode); v.Found && err != nil {

@@ -32,6 +32,7 @@ type App struct {
 	around.Program
 	Version string
 	Exe     string // this program's file
+	Gone    func() // is told that the file is removed, and this program is to go on
 	Open    func(context.Context) (*nmgre.Host, func(), error)
 	Session func() nmgre.Session
 	Doubts  Doubts
@@ -304,7 +305,7 @@ func EndCommand(a App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			signal.Ignore(syscall.SIGPIPE) // the undo must not end with the connection
 			if copied {
-				forgetCopy(a.Exe)
+				a.forgetCopy()
 			}
 			s := Server{In: a.In, Out: a.Out, Open: a.Open, Session: a.Session(), Version: a.Version, Watch: a.Watch}
 			if err := s.Serve(cmd.Context()); err != nil {
@@ -317,11 +318,15 @@ func EndCommand(a App) *cobra.Command {
 	return cmd
 }
 
-// forgetCopy removes a program that pair has copied here, and the folder that was made for it.
-func forgetCopy(exe string) {
-	if ok, _ := filepath.Match("nmgre.????????", filepath.Base(filepath.Dir(exe))); ok && filepath.Base(exe) == "nmgre" {
-		_ = os.Remove(exe) // the shell that has started it removes it at the end, too
-		_ = os.Remove(filepath.Dir(exe))
+// forgetCopy removes this program if pair has copied it here, and the folder that was made for it.
+func (a App) forgetCopy() {
+	dir, name := filepath.Split(a.Exe)
+	if ok, _ := filepath.Match("nmgre.????????", filepath.Base(dir)); !ok || name != "nmgre" {
+		return
+	}
+	if err := os.Remove(a.Exe); err == nil { // else the shell that has started it does so at the end
+		_ = os.Remove(dir)
+		a.Gone()
 	}
 }
 

@@ -183,7 +183,7 @@ func (n *Near) itself() error {
 func (n *Near) plan(ctx context.Context, b *Both, near *pair.Hello, name string) error {
 	remote := b.wish.Near.Remote
 	if !remote.IsValid() && b.wish.Near.Name == "" && len(b.wish.Near.Addresses) == 0 {
-		remote, _ = b.hello.Peer(n.Name, b.wish.Near.Mode) // Complete tells the error
+		remote, _ = b.hello.Peer(n.Name, b.wish.Near.Mode, near) // Complete tells the error
 	}
 	if len(b.wish.Near.Addresses) > 0 || b.wish.Near.InputKey != nil || b.wish.Near.OutputKey != nil {
 		remote = netip.Addr{} // a new one beside others

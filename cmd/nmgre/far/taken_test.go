@@ -3,6 +3,8 @@ package far
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -100,4 +102,21 @@ func TestPlanTakesTooLong(t *testing.T) {
 		}
 		n.serving.Wait()
 	})
+}
+
+// A program that was copied here for one call removes itself and its folder; every other one stays.
+func TestForgetCopy(t *testing.T) {
+	for path, forgets := range map[string]bool{"nmgre.Ab3dEf7h/nmgre": true, "nmgre.Ab3dEf7h/other": false, "bin/nmgre": false, "nmgre.short/nmgre": false} {
+		exe := filepath.Join(t.TempDir(), path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(exe), 0o700), os.WriteFile(exe, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		gone := false
+		App{Exe: exe, Gone: func() { gone = true }}.forgetCopy()
+		_, err := os.Stat(filepath.Dir(exe))
+		if there := err == nil; gone != forgets || there == forgets {
+			t.Errorf("%s: gone %v, the folder is there: %v", path, gone, there)
+		}
+	}
+	App{}.forgetCopy()
 }

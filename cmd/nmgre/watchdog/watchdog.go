@@ -29,14 +29,10 @@ type Dog struct {
 
 // Start starts the process, which is exe with [Command]. It has a session of its own, so that
 // neither the end of the terminal nor a key reaches it. A process that cannot be started is nil:
-// the next command undoes the same. A program whose file is gone, as a copy's, can start itself,
-// too.
+// the next command undoes the same.
 func Start(exe string) *Dog {
 	if exe == "" {
 		return nil
-	}
-	if _, err := os.Stat(exe); err != nil {
-		exe = "/proc/self/exe"
 	}
 	cmd := exec.Command(exe, Command)
 	cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Setsid: true}
@@ -107,6 +103,9 @@ func Wait(in io.Reader) (what string, ended bool) {
 	}
 	return what, false
 }
+
+// Self is the path of this program for [Start] if its file is gone.
+const Self = "/proc/self/exe"
 
 // Exe returns the path of this program, or the empty string.
 func Exe() string {
