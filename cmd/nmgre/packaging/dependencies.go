@@ -26,7 +26,7 @@ var purposes = map[string]string{
 	"github.com/spf13/pflag":              "flags; cobra's own",
 	"github.com/vishvananda/netlink":      "links, addresses and routes of the kernel",
 	"github.com/vishvananda/netns":        "network namespaces: netlink's own, and the tests",
-	"go.yaml.in/yaml/v3":                  "reading and writing netplan's files",
+	"go.yaml.in/yaml/v3":                  "documents, and netplan's files",
 	"golang.org/x/sys":                    "system calls",
 }
 
