@@ -21,6 +21,9 @@ type Zones interface {
 	// ZoneNames returns the names of firewalld's zones, sorted. There are none where firewalld does
 	// not run. It fails if firewalld runs and does not answer. It never starts firewalld.
 	ZoneNames(ctx context.Context) ([]string, error)
+	// SetZone moves a device into a zone until firewalld is loaded anew. It does nothing where
+	// firewalld does not run, and fails if firewalld refuses. It never starts firewalld.
+	SetZone(ctx context.Context, dev, zone string) error
 }
 
 // Resolver looks up the names of hosts. Package adapters of cmd/nmgre implements it.

@@ -270,6 +270,28 @@ func TestLabAdoptUndone(t *testing.T) {
 	}
 }
 
+// A zone of firewalld that somebody chose for the link is the profile's after adopt. An adoption
+// that is undone gives the link back to it, though NetworkManager takes the link out of every zone.
+func TestLabAdoptZone(t *testing.T) {
+	lab.Need(t)
+	firewall := startFirewalld(t, "public", "work")
+	byHand(t)
+	_, _ = firewall.AddInterface("work", "tun0")
+	if r := lab.Linux1.Try("nmgre", "adopt", "tun0", "--no-probe", "--confirm", "1s", "--wait", "150s"); r.Code != exitFailed || !strings.Contains(r.Stderr, "undid everything") {
+		t.Errorf("not confirmed: %s", r)
+	}
+	time.Sleep(2 * time.Second) // NetworkManager may still be at work
+	if zone, _ := firewall.GetZoneOfInterface("tun0"); zone != "work" {
+		t.Errorf("after the undo tun0 is in the zone %q", zone)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "adopt", "tun0", "--no-probe", "--wait", "150s")
+	firewall.in(t, "tun0", "work")
+	if zone := strings.TrimSpace(lab.Linux1.Run(t, "nmcli", "-g", "connection.zone", "connection", "show", "tun0")); zone != "work" {
+		t.Errorf("the profile has the zone %q", zone)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "tun0")
+}
+
 // A process that is killed at any moment leaves a tunnel through which packets go. The next nmgre
 // command ends the work: the tunnel is wholly adopted, with its rules and SNAT once, or wholly as
 // it was. The first moment is before or while NetworkManager takes over the link, and the last one

@@ -122,14 +122,14 @@ func (t *takeover) Done(ctx context.Context, warn func(...string)) {
 }
 
 // Undo gives the link back as it was, when its profile is deleted. NetworkManager deletes no link
-// that it has not made, but its addresses and routes.
+// that it has not made, but its addresses and routes, and it takes the link out of its zone.
 func (t *takeover) Undo(ctx context.Context) error {
 	if !t.kept.Empty() {
 		if err := t.sys.Keeper.Forget(ctx, t.kept.UUID); err != nil {
 			return err
 		}
 	}
-	return errors.Join(t.sys.Hands.Restore(ctx, t.b, t.f.Rules), t.sys.Hands.Unstand(ctx))
+	return errors.Join(t.sys.Hands.Restore(ctx, t.b, t.f.Rules), t.sys.Hands.Unstand(ctx), t.f.undoZone(ctx, t.sys.Zones))
 }
 
 // Activate activates a profile with the help of over, which is nil for a new link.

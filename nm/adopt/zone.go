@@ -21,3 +21,11 @@ func (f *Found) zone(ctx context.Context, zones nm.Zones) error {
 	f.Parts = append(f.Parts, Part{"firewalld's zone " + fault.Printable(zone.Name), Taken, ""})
 	return nil
 }
+
+// undoZone moves the link back into the zone that named it before.
+func (f *Found) undoZone(ctx context.Context, zones nm.Zones) error {
+	if zones == nil || f.Tunnel.Zone == "" {
+		return nil
+	}
+	return zones.SetZone(ctx, f.Tunnel.Name, f.Tunnel.Zone)
+}

@@ -26,3 +26,12 @@ func (c *Client) ZoneNames(ctx context.Context) ([]string, error) {
 	}
 	return firewalld.Names(ctx, l.conn)
 }
+
+// SetZone implements [nm.Zones].
+func (c *Client) SetZone(ctx context.Context, dev, zone string) error {
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed("set the firewall's zone", err)
+	}
+	return firewalld.SetZone(ctx, l.conn, dev, zone)
+}

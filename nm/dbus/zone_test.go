@@ -12,6 +12,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/dbus/dbustest"
 	"nmgre/nm/dbus/firewalld"
+	"nmgre/routes/fault"
 )
 
 // zoneSettings is a zone as firewalld describes it.
@@ -100,6 +101,36 @@ func TestZoneNames(t *testing.T) {
 			names, err := client.ZoneNames(t.Context())
 			if got := strings.Join(names, " "); got != c.want || (err != nil) != c.fails {
 				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
+// A device is moved into a zone. Where firewalld does not run there is nothing to move it in; one
+// that refuses is an error, with the command that does it.
+func TestSetZone(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers map[string][]any
+		fault   dbustest.Fault
+		fails   bool
+	}{
+		"done":      {answers: map[string][]any{"changeZoneOfInterface": {"work"}}},
+		"not there": {},
+		"refuses":   {answers: map[string][]any{"changeZoneOfInterface": {"work"}}, fault: dbustest.Fault{Error: "org.fedoraproject.FirewallD1.Exception", Text: "INVALID_ZONE: work"}, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bus := dbustest.Start(t)
+			bus.SetFirewalld(c.answers)
+			bus.Break("changeZoneOfInterface", c.fault)
+			client, err := Connect(t.Context(), Options{Address: bus.Address()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			err = client.SetZone(t.Context(), "tun0", "work")
+			if (err != nil) != c.fails || err != nil && !strings.Contains(strings.Join(fault.Hints(err), "\n"), "firewall-cmd --zone=work --change-interface=tun0") {
+				t.Errorf("%v, hints %q", err, fault.Hints(err))
 			}
 		})
 	}

@@ -500,6 +500,14 @@ func (p *Process) ZoneNames(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
+// SetZone implements [nm.Zones].
+func (p *Process) SetZone(ctx context.Context, _, zone string) error {
+	return p.call(ctx, "SetZone", func() error {
+		p.Zone = nm.Zone{Name: zone}
+		return nil
+	})
+}
+
 // Resolve implements [nm.Resolver]. A name with one address that is not valid is one that no name
 // server answers for.
 func (p *Process) Resolve(ctx context.Context, name string, v6 bool) (list []netip.Addr, err error) {

@@ -1,6 +1,7 @@
-// Package firewalld asks firewalld over D-Bus for the zone of a device, and for all zones.
+// Package firewalld asks firewalld over D-Bus for the zone of a device, and for all zones. It moves
+// a device into the zone that it was in before.
 //
-// It changes nothing, listens to no signals and never starts firewalld. Begin with [ZoneOf].
+// It listens to no signals and never starts firewalld. Begin with [ZoneOf].
 package firewalld
 
 import (
@@ -27,6 +28,7 @@ const (
 	getZoneOfDevice  = service + ".zone.getZoneOfInterface"
 	getZoneSettings2 = service + ".zone.getZoneSettings2"
 	getZones         = service + ".zone.getZones"
+	changeZone       = service + ".zone.changeZoneOfInterface"
 )
 
 // Patience is how long firewalld may take for all questions. It is a program of Python's: on a slow
@@ -67,11 +69,10 @@ func Names(ctx context.Context, conn *dbus.Conn) ([]string, error) {
 	short, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	names, err := ask[[]string](short, conn, getZones)
-	var told dbus.Error
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.As(err, &told) && slices.Contains(notThere, told.Name):
+	case isAway(err):
 		return nil, nil
 	case err != nil:
 		return nil, &fault.Error{What: "firewalld does not answer", Err: err}
@@ -81,6 +82,31 @@ func Names(ctx context.Context, conn *dbus.Conn) ([]string, error) {
 	names = slices.DeleteFunc(names, func(name string) bool { return !zoneName().MatchString(name) })
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// patienceToSet is how long firewalld may take to set its rules for a device.
+const patienceToSet = 20 * time.Second
+
+// SetZone moves a device into a zone, in the rules that are in force: the files stay as they are.
+// Nothing is done where firewalld does not run.
+func SetZone(ctx context.Context, conn *dbus.Conn, dev, zone string) error {
+	short, cancel := context.WithTimeout(ctx, patienceToSet)
+	defer cancel()
+	_, err := ask[string](short, conn, changeZone, zone, dev)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil || isAway(err):
+		return nil
+	}
+	return &fault.Error{What: fmt.Sprintf("could not move %s into firewalld's zone %s", fault.Printable(dev), fault.Printable(zone)), Err: err,
+		Hint: "move it yourself: firewall-cmd --zone=" + fault.ShellWord(zone) + " --change-interface=" + fault.ShellWord(dev)}
+}
+
+// isAway reports whether the bus says that firewalld does not run.
+func isAway(err error) bool {
+	var told dbus.Error
+	return errors.As(err, &told) && slices.Contains(notThere, told.Name)
 }
 
 // notThere are the bus's errors about a name that nobody has.
