@@ -175,7 +175,8 @@ func (p *parser) readUIDs(after string) error {
 
 // protocols are the protocols that have names here (IANA's protocol numbers).
 var protocols = sync.OnceValue(func() map[string]uint8 {
-	return map[string]uint8{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "ospf": 89, "sctp": 132, "udplite": 136}
+	return map[string]uint8{"icmp": 1, "igmp": 2, "ipencap": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58,
+		"eigrp": 88, "ospf": 89, "pim": 103, "vrrp": 112, "l2tp": 115, "sctp": 132, "udplite": 136}
 })
 
 func (p *parser) readProto(after string) error {

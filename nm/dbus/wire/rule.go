@@ -136,7 +136,8 @@ func decodeRule(e Entry, family string) (rule.Rule, error) {
 	r.Mark, r.Mask = attributeOf[uint32](&a, "fwmark"), attributeOf[uint32](&a, "fwmask")
 	r.Mark &= r.Mask
 	if _, ok := e["uid-range-start"]; ok {
-		r.UIDs = rule.UIDs{First: attributeOf[uint32](&a, "uid-range-start"), Last: attributeOf[uint32](&a, "uid-range-end"), Set: true}
+		first, last := rangeOf[uint32](&a, "uid-range")
+		r.UIDs = rule.UIDs{First: first, Last: last, Set: true}
 	}
 	if length := optional[int32](&a, "suppress-prefixlength"); length != nil && *length >= 0 && *length <= 128 {
 		r.SuppressLength = uint8(*length) + 1 //nolint:gosec // at most 128
@@ -176,11 +177,17 @@ func (a *attributes) ruleNetwork(name string) netip.Prefix {
 	return netip.PrefixFrom(addr, length).Masked()
 }
 
-// ports returns a range of ports. NetworkManager leaves out the end of a single one.
-func (a *attributes) ports(name string) rule.Ports {
-	p := rule.Ports{First: attributeOf[uint16](a, name+"-start"), Last: attributeOf[uint16](a, name+"-end")}
-	if _, ok := a.entry[name+"-end"]; !ok {
-		p.Last = p.First
-	}
+// ports returns a range of ports.
+func (a *attributes) ports(name string) (p rule.Ports) {
+	p.First, p.Last = rangeOf[uint16](a, name)
 	return p
+}
+
+// rangeOf returns the ends of a range. NetworkManager leaves out the end of a range of one.
+func rangeOf[T uint16 | uint32](a *attributes, name string) (first, last T) {
+	first, last = attributeOf[T](a, name+"-start"), attributeOf[T](a, name+"-end")
+	if _, ok := a.entry[name+"-end"]; !ok {
+		last = first
+	}
+	return first, last
 }

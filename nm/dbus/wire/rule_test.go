@@ -86,12 +86,12 @@ func TestRulesOfOthersStay(t *testing.T) {
 	}
 }
 
-// NetworkManager leaves out what follows from the rest: the end of a range of one port.
+// NetworkManager leaves out what follows from the rest: the end of a range of one.
 func TestRulesAsNetworkManagerTellsThem(t *testing.T) {
-	for _, spec := range []string{"ipproto tcp dport 80 prohibit priority 7", "ipproto udp sport 53 dport 1-9 table 5 priority 7", "to 10.8.0.0/16 uidrange 0-99 table 5 priority 7"} {
+	for _, spec := range []string{"ipproto tcp dport 80 prohibit priority 7", "ipproto udp sport 53 dport 1-9 table 5 priority 7", "to 10.8.0.0/16 uidrange 0-99 table 5 priority 7", "uidrange 5-5 table 5 priority 7"} {
 		r := rule.MustParse(spec)
 		e := encodeRule(r)
-		for _, name := range []string{"sport", "dport"} {
+		for _, name := range []string{"sport", "dport", "uid-range"} {
 			if reflect.DeepEqual(e[name+"-start"], e[name+"-end"]) {
 				delete(e, name+"-end")
 			}
