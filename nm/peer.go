@@ -17,10 +17,7 @@ func (t Tunnel) Peers() []netip.Addr {
 func (t *Tunnel) SetPeers(peers []netip.Addr) {
 	t.PeerAddress, t.MorePeers = netip.Addr{}, nil
 	if len(peers) > 0 {
-		t.PeerAddress, t.MorePeers = peers[0], slices.Clip(peers[1:])
-	}
-	if len(t.MorePeers) == 0 {
-		t.MorePeers = nil
+		t.PeerAddress, t.MorePeers = peers[0], append([]netip.Addr(nil), peers[1:]...)
 	}
 }
 

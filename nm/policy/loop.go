@@ -35,7 +35,7 @@ func Loops(ctx context.Context, k kernel.Policy, t nm.Tunnel, links []kernel.Lin
 	all := deciding(t.Rules, held)
 	var errs []error
 	for _, o := range carriers(t, links) {
-		errs = append(errs, o.check(t, all))
+		errs = append(errs, o.checkEach(t, all))
 	}
 	return errors.Join(errs...)
 }
@@ -62,13 +62,37 @@ func carriers(t nm.Tunnel, links []kernel.Link) []outer {
 		}
 		return a
 	}
-	list := []outer{{rule.Packet{From: known(t.Local), To: t.Remote, IIF: "lo", OIF: t.Parent, IPProto: protocolGRE}, "the tunnel"}}
+	list := []outer{{rule.Packet{From: known(t.Local), To: t.Remote, IIF: "lo", OIF: t.Parent, IPProto: protocolGRE, TOS: t.TOS}, "the tunnel"}}
 	for _, l := range links {
 		if remote, has := l.FarEnd(); has && l.Name != t.Name {
-			list = append(list, outer{rule.Packet{From: known(l.GRE.Local), To: remote, IIF: "lo", IPProto: protocolGRE}, "the tunnel " + fault.Printable(l.Name)})
+			list = append(list, outer{rule.Packet{From: known(l.GRE.Local), To: remote, IIF: "lo", IPProto: protocolGRE, TOS: l.GRE.TOS}, "the tunnel " + fault.Printable(l.Name)})
 		}
 	}
 	return list
+}
+
+// tosInherit has each packet carried with the TOS of the one inside.
+const tosInherit = 1
+
+// checkEach checks the packets with each TOS that they may have and a rule chooses by. Of a TOS the
+// kernel compares the bits that are in the rules of the family.
+func (o outer) checkEach(t nm.Tunnel, all []rule.Rule) error {
+	kinds := []uint8{o.packet.TOS &^ 3}
+	if o.packet.To.Is4() {
+		kinds[0] &= rule.MaxTOS4
+	}
+	for _, r := range all {
+		if o.packet.TOS == tosInherit && !slices.Contains(kinds, r.TOS) {
+			kinds = append(kinds, r.TOS)
+		}
+	}
+	for _, tos := range kinds {
+		o.packet.TOS = tos
+		if err := o.check(t, all); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check follows the rules until one decides.

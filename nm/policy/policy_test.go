@@ -119,6 +119,10 @@ func TestLoops(t *testing.T) {
 		"dropped":                   {tunnel("10.10.2.0/24", "to 100.0.0.0/8 blackhole priority 9"), nil, "would be dropped"},
 		"by another's rule":         {tunnel("default via 10.0.0.1 table 100"), []string{"from all table 100 priority 9"}, "route: by the rule from all table 100 priority 9"},
 		"dropped by another's rule": {tunnel("default via 10.0.0.1 table 100"), []string{"to 100.0.2.100 prohibit priority 9"}, ""},
+		"a TOS":                     {withTOS(0x10, "tos 0x10 table 100 priority 9"), nil, "by the rule tos 0x10 table 100 priority 9 the packets that carry the tunnel"},
+		"a part of a TOS":           {withTOS(0xb8, "tos 0x18 table 100 priority 9"), nil, "the packets that carry the tunnel"},
+		"another TOS":               {withTOS(0x08, "tos 0x10 table 100 priority 9"), nil, ""},
+		"an inherited TOS":          {withTOS(1, "tos 0x10 table 100 priority 9"), nil, "the packets that carry the tunnel"},
 		"another tunnel":            {tunnel("100.0.7.0/24 table 100", "from all table 100 priority 9"), nil, "the packets that carry the tunnel gre7, to 100.0.7.7,"},
 	} {
 		err := policy.Loops(t.Context(), host(test.held...), test.t, []kernel.Link{other})
@@ -129,6 +133,13 @@ func TestLoops(t *testing.T) {
 			t.Errorf("%s: %v has another kind", name, err)
 		}
 	}
+}
+
+// withTOS is a tunnel whose packets have a TOS, with all routes in the table 100.
+func withTOS(tos uint8, rules ...string) nm.Tunnel {
+	t := tunnel("default via 10.0.0.1 table 100", rules...)
+	t.TOS = tos
+	return t
 }
 
 // A tunnel's rules that an edit removes are nobody's: no exception among them counts, and they

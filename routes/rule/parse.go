@@ -157,7 +157,7 @@ func (p *parser) settle() error {
 		return fault.Invalid("rule", "leave out the suppress_ words, or name a table", "%s looks up no routes that could be suppressed", r.Action)
 	case int(r.SuppressLength) > width+1:
 		return fault.Invalid("rule", fmt.Sprintf("it takes 0 to %d for this family", width), "suppress_prefixlength %d is longer than an address", r.SuppressLength-1)
-	case !r.IPv6 && r.TOS&^maxTOS4 != 0:
+	case !r.IPv6 && r.TOS&^MaxTOS4 != 0:
 		return fault.Invalid("rule", "it takes the bits 0x1c: 0x04 to 0x1c; for other packets set a mark, and write fwmark", "tos %#02x is more than the kernel's rules of IPv4 can compare", r.TOS)
 	case r.Not && !r.Conditions():
 		return fault.Invalid("rule", "name the packets that it is not for: not from 10.0.0.2", "\"not\" without a condition fits no packet")
@@ -165,8 +165,8 @@ func (p *parser) settle() error {
 	return nil
 }
 
-// maxTOS4 are the bits of a TOS that rules of IPv4 compare (IPTOS_TOS_MASK without those of ECN).
-const maxTOS4 = 0x1c
+// MaxTOS4 has the bits of a TOS that rules of IPv4 compare (IPTOS_TOS_MASK without those of ECN).
+const MaxTOS4 = 0x1c
 
 // prefix reads a network after from or to. For all addresses it returns the zero Prefix.
 func (p *parser) prefix(after string) (netip.Prefix, error) {
