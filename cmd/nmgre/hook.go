@@ -29,7 +29,7 @@ func (a *app) installHookCommand() *cobra.Command {
 		Long: `install-hook adds a script to NetworkManager's dispatcher. It lets nmgre set the routes, SNAT and
 forwarding that NetworkManager cannot hold whenever a tunnel comes up, and remove them when it goes
 down. The script runs as root, so nmgre must be installed where only root can write. Where systemd
-runs, install-hook also adds the unit nmgre-rules.service: it sets the rules again when
+is, install-hook also adds the unit nmgre-rules.service: it sets the rules again when
 nftables.service or firewalld.service was started anew or reloaded.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

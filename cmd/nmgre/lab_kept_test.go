@@ -813,6 +813,7 @@ func TestLabInstallHook(t *testing.T) {
 		t.Errorf("pre-up.d leads to %s", link)
 	}
 	// Where systemd runs, it gets a unit. Here nobody answers for it, which is said.
+	lab.Linux1.Run(t, "/usr/local/bin/nmgre", "remove-hook")
 	lab.Linux1.Run(t, "mkdir", "-p", "/run/systemd/system")
 	defer lab.Linux1.Run(t, "rm", "-rf", "/run/systemd/system")
 	r = lab.Linux1.Try("/usr/local/bin/nmgre", "install-hook")

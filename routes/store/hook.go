@@ -27,7 +27,7 @@ const (
 // InstallHook makes NetworkManager's dispatcher call exe, the path of this program. The dispatcher
 // runs it as root, so InstallHook fails with ErrInvalid if anybody but root can change it. It
 // replaces an older script of nmgre's, and fails with ErrInvalid if somebody else's is in its
-// place. Where systemd runs it also installs a unit, which calls exe after a firewall has flushed
+// place. Where systemd is it also installs a unit, which calls exe after a firewall has flushed
 // the rules.
 func (s *Store) InstallHook(exe string) error {
 	if err := s.trustProgram(exe); err != nil {

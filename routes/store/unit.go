@@ -17,7 +17,7 @@ const (
 	unitMark = "# Made by nmgre install-hook"
 )
 
-// UnitName is the name of the unit that InstallHook adds where systemd runs.
+// UnitName is the name of the unit that InstallHook adds where systemd is.
 const UnitName = "nmgre-rules.service"
 
 // firewallUnits are the units that the unit follows. systemd ignores those that are not there.
@@ -27,6 +27,17 @@ var firewallUnits = []string{"nftables.service", "firewalld.service"}
 func (s *Store) systemdRuns() bool {
 	_, err := os.Stat(s.path("run/systemd/system"))
 	return err == nil
+}
+
+// systemdIsThere reports whether systemd runs, or will: where it is installed and does not run, the
+// hook is put into an image whose first boot is still to come.
+func (s *Store) systemdIsThere() bool {
+	for _, program := range []string{"usr/lib/systemd/systemd", "lib/systemd/systemd"} {
+		if info, err := os.Stat(s.path(program)); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return s.systemdRuns()
 }
 
 // unitText returns the unit's text. systemd starts it whenever it starts or restarts one of the
@@ -94,10 +105,10 @@ func (s *Store) HasUnit() bool {
 	return err == nil && text != "" && s.systemdRuns()
 }
 
-// installUnit writes the unit and its links, if systemd runs. It returns the folders that it made,
+// installUnit writes the unit and its links, if systemd is there. It returns the folders it made,
 // also when it fails.
 func (s *Store) installUnit(exe string) (made []string, err error) {
-	if s.unitIsMasked() || !s.systemdRuns() {
+	if s.unitIsMasked() || !s.systemdIsThere() {
 		return nil, nil
 	}
 	if _, err := s.installedUnit(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -69,6 +70,36 @@ func TestUnit(t *testing.T) {
 		}
 	}
 	for range 2 {
+		if err := h.RemoveHook(); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.tree(); got != before {
+			t.Errorf("got\n%swant\n%s", got, before)
+		}
+	}
+}
+
+// In an image systemd is there and does not run yet. The unit is there at its first boot, and goes
+// with the hook.
+func TestUnitOfImage(t *testing.T) {
+	for _, program := range []string{"usr/lib/systemd/systemd", "lib/systemd/systemd"} {
+		h := newHookHost(t)
+		if err := os.MkdirAll(filepath.Dir(h.path(program)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, h.path(program), "", 0o755)
+		before := h.tree()
+		h.install()
+		if h.HasUnit() {
+			t.Error("systemd does not run, and has the unit")
+		}
+		h.startSystemd()
+		if got := h.missing(); got != "" || !h.HasUnit() {
+			t.Errorf("at the first boot: %q", got)
+		}
+		if err := os.RemoveAll(h.path("run")); err != nil {
+			t.Fatal(err)
+		}
 		if err := h.RemoveHook(); err != nil {
 			t.Fatal(err)
 		}
