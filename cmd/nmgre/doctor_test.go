@@ -371,6 +371,7 @@ func TestFirstRun(t *testing.T) {
 		"a container":                  {func(w *world) { w.bus.Vanish(); w.plant(".dockerenv", "") }, exitNoNetworkManager, []string{"in this container (docker)", "run nmgre there", "nmgre doctor"}},
 		"NetworkManager hangs":         {func(w *world) { w.bus.Hang(); w.patience = 200 * time.Millisecond }, exitNoNetworkManager, []string{"does not answer", "nmgre doctor"}},
 		"the bus hangs":                {func(w *world) { w.bus.Stick(); w.patience = 200 * time.Millisecond }, exitNoNetworkManager, []string{"the system bus does not answer", "journalctl -u dbus", "nmgre doctor"}},
+		"the bus of a container hangs": {func(w *world) { w.bus.Stick(); w.patience = 200 * time.Millisecond; w.plant(".dockerenv", "") }, exitNoNetworkManager, []string{"the system bus does not answer", "nmgre doctor"}},
 		"no GRE":                       {func(w *world) { w.kernel.lacksGRE = true }, exitFailed, []string{"this kernel has no gre", "load ip_gre", "nmgre doctor"}},
 		"no GRE in a container":        {func(w *world) { w.kernel.lacksGRE = true; w.plant("run/.containerenv", "") }, exitFailed, []string{"this kernel has no gre", "container (podman)", "load the module on its host"}},
 	} {

@@ -35,7 +35,8 @@ const (
 	exitFault            = 3 // verify found a fault, or doctor a problem
 	exitNotPermitted     = 4
 	exitNoNetworkManager = 5
-	exitHalf             = 6 // up or down, but not with all that belongs to it
+	exitHalf             = 6                          // up or down, but not with all that belongs to it
+	exitUnread           = 128 + int(syscall.SIGPIPE) // as a shell calls the end by that signal
 )
 
 func main() {
@@ -47,6 +48,7 @@ func main() {
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	tty            io.Writer // standard output itself, which may be a terminal
 	// root is the folder that holds /etc, /run and /proc; "/" outside tests.
 	root string
 	// owner is the user ID that root's own files must have; 0 outside tests.
@@ -103,9 +105,14 @@ func (a *app) run(args []string) int {
 	}
 	a.ctx = ctx
 	a.typed = append([]string{cmp.Or(a.program, "nmgre")}, args...)
+	said := &output.Data{To: a.stdout}
+	a.tty, a.stdout = a.stdout, said
+	if a.ignore != nil {
+		a.ignore(syscall.SIGPIPE) // a change goes on when nobody reads what is said about it
+	}
 	root := a.rootCommand(args)
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for the process's own arguments
-	err := root.ExecuteContext(ctx)
+	err := said.Whole(root.ExecuteContext(ctx), errFault)
 	a.printError(err)
 	return exitCode(err)
 }
@@ -163,6 +170,8 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.Is(err, errFault):
 		return exitFault
+	case errors.Is(err, output.ErrUnread):
+		return exitUnread
 	case errors.Is(err, fault.ErrHalfDone):
 		return exitHalf
 	case errors.Is(err, fault.ErrNotPermitted):
@@ -171,7 +180,7 @@ func exitCode(err error) int {
 		return exitInvalid
 	case errors.As(err, &begun):
 		return exitFailed
-	case errors.Is(err, fault.ErrNoNetworkManager):
+	case errors.Is(err, fault.ErrNoNetworkManager), errors.Is(err, fault.ErrSilent):
 		return exitNoNetworkManager
 	case errors.Is(err, fault.ErrInvalid):
 		return exitInvalid
@@ -181,7 +190,7 @@ func exitCode(err error) int {
 
 // printError writes one line for each of the joined errors, with its hints below it.
 func (a *app) printError(err error) {
-	if err == nil || errors.Is(err, errFault) || errors.Is(err, errShown) || errors.Is(err, far.ErrTold) {
+	if err == nil || errors.Is(err, errFault) || errors.Is(err, errShown) || errors.Is(err, far.ErrTold) || errors.Is(err, output.ErrUnread) {
 		return
 	}
 	if begun, ok := err.(failed); ok { //nolint:errorlint // the outermost error itself

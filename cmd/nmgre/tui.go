@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -33,14 +34,14 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 		return false, nil
 	}
 	if a.ignore != nil {
-		// A process that is stopped, or ended for its output, would undo nothing.
-		a.ignore(syscall.SIGTSTP, syscall.SIGPIPE)
+		// A process that is stopped would undo nothing.
+		a.ignore(syscall.SIGTSTP)
 	}
 	// ctrl+c is a key on the screen, which stops the running change. It is a signal, as in --plain,
 	// while a password is asked for.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGQUIT)
 	defer stop()
-	at := tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr, Forget: a.forget()}
+	at := tui.Terminal{In: a.stdin, Out: a.tty, Err: a.stderr, Forget: a.forget()}
 	if flags.plain || dumb {
 		if !flags.plain {
 			fmt.Fprintln(a.stderr, checkup.Dumb)
@@ -63,7 +64,7 @@ func (a *app) forget() func() error {
 // terminal returns the person's terminal; false if the input or the output is not a terminal.
 func (a *app) terminal() (in, out *os.File, ok bool) {
 	in, inOK := a.stdin.(*os.File)
-	out, outOK := a.stdout.(*os.File)
+	out, outOK := a.tty.(*os.File)
 	return in, out, inOK && outOK && term.Is(in) && term.Is(out)
 }
 
@@ -73,15 +74,11 @@ const screensGCPercent = 50
 // paper describes standard output as the paper of a page of the manual.
 func (a *app) paper() manual.Paper {
 	const width, widest = 80, 100
-	out, ok := a.stdout.(*os.File)
+	out, ok := a.tty.(*os.File)
 	if !ok || !term.Is(out) {
 		return manual.Paper{Width: width}
 	}
-	columns, _, err := term.Size(out)()
-	if err != nil || columns <= 0 {
-		columns = width
-	}
-	return manual.Paper{Width: min(columns, widest), Bold: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""}
+	return manual.Paper{Width: min(cmp.Or(a.width(), width), widest), Bold: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""}
 }
 
 // withScreens calls do with this host.

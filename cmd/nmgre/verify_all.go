@@ -89,7 +89,7 @@ func (a *app) verifyAll(ctx context.Context, host *nmgre.Host, run allRun, opts 
 
 // width returns how many columns the terminal has that the data goes to; 0 if that is no terminal.
 func (a *app) width() int {
-	file, ok := a.stdout.(*os.File)
+	file, ok := a.tty.(*os.File)
 	if !ok || !term.Is(file) {
 		return 0
 	}

@@ -57,7 +57,7 @@ func silent(ctx context.Context, err error) error {
 
 // hangs is the error for a NetworkManager, or a bus, that is there and does not answer.
 func hangs(op, who, service string) error {
-	return &fault.Error{Kind: fault.ErrTimeout, What: op + ": " + who + " does not answer",
+	return &fault.Error{Kind: fault.ErrSilent, What: op + ": " + who + " does not answer",
 		Hint: "it hangs, or is very busy: systemctl status " + service + "; all about this host: nmgre doctor"}
 }
 

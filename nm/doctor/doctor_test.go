@@ -259,6 +259,7 @@ func TestNoManager(t *testing.T) {
 		"some kind":     {Facts{System: System{Container: "unknown"}}, "in this container", "on the host"},
 		"stopped":       {Facts{Manager: Manager{State: Absent, Installed: true}, System: System{Container: "lxc"}}, "is not running", "enable --now"},
 		"hanging":       {Facts{Manager: Manager{State: Silent, Installed: true}}, "does not answer", "restart"},
+		"silent bus":    {Facts{Manager: Manager{State: BusSilent}, System: System{Container: "docker"}}, "the system bus does not answer", "journalctl"},
 		"running":       {Facts{Manager: Manager{State: Runs, Installed: true}}, "", ""},
 	} {
 		if what, hint := NoManager(c.facts); !strings.Contains(what, c.what) || !strings.Contains(hint, c.hint) || c.what == "" && what+hint != "" {

@@ -174,7 +174,8 @@ func orUnset(name string) string {
 // NoManager gives the reason, and the remedy, on a host whose NetworkManager does not answer. The
 // hint is empty if nothing is known beyond that.
 func NoManager(f Facts) (what, hint string) {
-	if c := f.System.Container; c != "" && !f.Manager.Installed {
+	reached := f.Manager.State == Silent || f.Manager.State == BusSilent // such as those of the host
+	if c := f.System.Container; c != "" && !f.Manager.Installed && !reached {
 		if c == "unknown" {
 			return "there is no NetworkManager in this container", containerHint
 		}

@@ -24,6 +24,9 @@ var (
 	ErrUnsupported = errors.New("not supported by this kernel")
 	// ErrTimeout means that something did not happen in the time allowed.
 	ErrTimeout = errors.New("timed out")
+	// ErrSilent means that NetworkManager or its bus is there, and answers nothing. It is also an
+	// [ErrTimeout].
+	ErrSilent = fmt.Errorf("no answer: %w", ErrTimeout)
 	// ErrExists means that the thing to add is there already.
 	ErrExists = errors.New("already exists")
 	// ErrNameLost means that somebody else made a tunnel of the same name at the same moment. It is
