@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -88,14 +87,4 @@ func (a *app) verifyAll(ctx context.Context, host *nmgre.Host, run allRun, opts 
 }
 
 // width returns how many columns the terminal has that the data goes to; 0 if that is no terminal.
-func (a *app) width() int {
-	file, ok := a.tty.(*os.File)
-	if !ok || !term.Is(file) {
-		return 0
-	}
-	columns, _, err := term.Size(file)()
-	if err != nil {
-		return 0
-	}
-	return columns
-}
+func (a *app) width() int { return term.Columns(a.tty) }

@@ -3,6 +3,7 @@ package term
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -50,6 +51,19 @@ func Size(terminal *os.File) func() (width, height int, err error) {
 		}
 		return int(size.Col), int(size.Row), nil
 	}
+}
+
+// Columns returns how many columns a terminal has; 0 if w is none, or does not tell.
+func Columns(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok || !Is(file) {
+		return 0
+	}
+	columns, _, err := Size(file)()
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // Forget returns a function that forgets everything which was typed and is not read yet.
