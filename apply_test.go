@@ -126,24 +126,85 @@ func TestApply(t *testing.T) {
 	})
 }
 
-// A tunnel that is down stays down, and the plan says so; not of one that never comes up by itself.
+// downs has gre1, which root keeps a part of, and gre2, which never comes up by itself: both are
+// down.
+func downs(t *testing.T) (w *fake.World, wants []reconcile.Wanted) {
+	t.Helper()
+	w = fake.NewWorld()
+	manual := simple(2)
+	manual.Autoconnect = false
+	wants = wantAll(withKept(simple(1)), manual)
+	mustApply(t, w, wants, "gre1 create, gre2 create")
+	for _, name := range []string{"gre1", "gre2"} {
+		if _, err := w.Start().Host().Down(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w, wants
+}
+
+// A tunnel that is down comes up, also with a change; not one that never comes up by itself.
+// Whatever fails, and whenever the process is killed, it is down as before, or up.
 func TestApplyOfDownTunnels(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := fake.NewWorld()
-		manual := simple(2)
-		manual.Autoconnect = false
-		mustApply(t, w, wantAll(simple(1), manual), "gre1 create, gre2 create")
-		for _, name := range []string{"gre1", "gre2"} {
-			if _, err := w.Start().Host().Down(t.Context(), name); err != nil {
-				t.Fatal(err)
-			}
+	for name, ttl := range map[string]uint8{"as wanted": 0, "with a change": 99} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				done, wants := downs(t)
+				if ttl != 0 {
+					wants[0].Tunnel.TTL = ttl
+				}
+				mustApply(t, done, wants, "gre1 change, gre2 none")
+				if l := done.Link("gre1"); l == nil || ttl != 0 && l.GRE.TTL != ttl || done.Link("gre2") != nil {
+					t.Fatalf("the host has\n%s", done)
+				}
+				mustApply(t, done, wants, "gre1 none, gre2 none")
+				failed := 0
+				for n := range 60 {
+					failed += applyDownWithFault(t, wants, fake.Fault{Err: errors.New("no")}, n, done.String())
+					applyDownWithFault(t, wants, fake.Fault{Kill: true}, n, done.String())
+				}
+				if failed < 5 {
+					t.Errorf("it failed %d times", failed)
+				}
+			})
+		})
+	}
+}
+
+// applyDownWithFault applies the wanted tunnels to [downs] with a fault of a call. It returns 1 if
+// that fails.
+func applyDownWithFault(t *testing.T, wants []reconcile.Wanted, f fake.Fault, n int, done string) (failed int) {
+	t.Helper()
+	w, _ := downs(t)
+	before, p := w.String(), w.Start()
+	planned, err := p.Host().PlanApply(t.Context(), wants, reconcile.Options{Document: "doc"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Calls = nil
+	p.Fault = func(i int, _ string) fake.Fault {
+		if i == n {
+			return f
 		}
-		planned, err := applied(t.Context(), w.Start().Host(), wantAll(simple(1), manual))
-		if err != nil || planned.Changed() {
-			t.Fatalf("%v\n%s", err, w)
-		}
-		want.Same(t, "notes", strings.Join(planned.Notes, "\n"), "gre1: it is down, and stays down; to bring it up: nmgre up gre1")
-	})
+		return fake.Fault{}
+	}
+	alive := fake.Survives(func() { _, err = p.Host().Apply(t.Context(), planned, true) })
+	p.Fault = nil
+	w.Settle()
+	if _, err := w.Start().Host().List(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.Settle()
+	switch text := w.String(); {
+	case alive && err == nil:
+		want.Same(t, fmt.Sprintf("call %d", n), text, done)
+	case alive || text != done:
+		want.Same(t, fmt.Sprintf("call %d, %+v: %v", n, f, err), text, before)
+	}
+	if alive && err != nil {
+		return 1
+	}
+	return 0
 }
 
 // A tunnel that takes the place of one that is deleted may have its addresses.

@@ -147,7 +147,7 @@ func (e *editWork) change(ctx context.Context) []editStep {
 		}},
 		{plan.StepApply, "applied it while the tunnel is up", func() error { e.applied = true; return h.Profiles.Reapply(ctx, uuid, planned.Mends()) }},
 		{plan.StepDown, "took it down", func() error { e.applied = true; return e.down(ctx, uuid) }},
-		{plan.StepActivate, "brought it up", func() error { return h.Profiles.Activate(ctx, uuid) }},
+		{plan.StepActivate, "brought it up", func() error { e.applied = true; return h.Profiles.Activate(ctx, uuid) }},
 	}
 }
 
@@ -202,11 +202,11 @@ func (e *editWork) unchanged(ctx context.Context) error {
 	if !p.Tunnel.SameInProfile(planned.Profile.Tunnel) || p.ID != planned.Profile.ID || up != planned.Up() || !keep.Same(kept, planned.KeptBefore) {
 		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed " + fault.Printable(planned.Before.Name) + " meanwhile", Hint: "see its present state, and try again"}
 	}
+	e.failed = make(map[string]bool)
 	if err := e.nameFree(ctx); err != nil || !up {
 		return err
 	}
 	report, err := h.verifyProfile(ctx, p, verify.Settings{NoLongList: e.assumed, FailuresOnly: true})
-	e.failed = make(map[string]bool)
 	for _, c := range report.Failures() {
 		e.failed[c.ID] = true
 	}
@@ -279,7 +279,7 @@ const settleTimeout = 3 * time.Second
 // is usable, and with 1.52.1 for an IPv4 address. The check after it reports those that are still
 // missing.
 func (e *editWork) settle(ctx context.Context) error {
-	if !e.applied || e.plan.Flaps {
+	if !e.applied || e.plan.Flaps || e.plan.Raises {
 		return nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, settleTimeout)

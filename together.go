@@ -156,7 +156,7 @@ func (h *Host) newBatch(ctx context.Context, c Changes, opts CreateOptions) (*ba
 		b.creates, b.works = append(b.creates, one), append(b.works, one)
 	}
 	for _, planned := range c.Edit {
-		one := &editWork{host: b.host, plan: planned, noProbe: opts.NoProbe, joins: planned.Mends(), assumed: planned.KeptStays() && !planned.KeptDiffers()}
+		one := &editWork{host: b.host, plan: planned, noProbe: opts.NoProbe, joins: planned.Mends() || planned.Raises, assumed: planned.KeptStays() && !planned.KeptDiffers()}
 		b.edits, b.works = append(b.edits, one), append(b.works, one)
 	}
 	for _, p := range c.Delete {

@@ -119,7 +119,7 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 	h, before := e.host, e.plan.Profile
 	var err error
 	if e.applied {
-		err = h.undoDevice(ctx, before, !e.plan.Flaps, e.plan.After.Name)
+		err = h.undoDevice(ctx, before, !e.plan.Flaps && !e.plan.Raises, e.plan.After.Name)
 	}
 	switch {
 	case e.trial != nil:

@@ -47,6 +47,8 @@ ip route show table all dev md1 | grep -vE "^broadcast|fe80:"; ip -6 route show 
 		{"nft flush ruleset", "it lacks the nftables rule to give packets|it lacks the nftables rule to lower the MSS", "snat clamp-mss"},
 		{"echo 0 > /proc/sys/net/ipv4/conf/md1/forwarding", "packets that come in by md1 are not forwarded", "forward"},
 		{"ip addr flush dev md1", "it lacks the route 10.31.3.0/24", "routes"}, // NetworkManager 1.58 sets the addresses again by itself
+		{"ip link delete dev md1; nmcli -w 10 connection down md1 || true", "it is down, and is to be up", ""},
+		{"nmgre down md1", "it is down, and is to be up", ""},
 		{"ip link set md1 mtu 1300", "mtu: profile 1472, kernel 1300", "mtu"},
 		{"ip link set md1 type gre key 72", "input key: profile 71, kernel 72", "key"},
 		{"ip link set md1 type gre ttl 9 key 71", "ttl: profile 64, kernel 9", "ttl"},

@@ -22,9 +22,10 @@ type EditPlan struct {
 	Changes []nm.FieldChange
 	// Flaps says that the tunnel goes down and up, since the edit needs a new link. It is false for
 	// a tunnel that is down.
-	Flaps bool
-	Why   string // why the tunnel flaps, or why it need not
-	Rules []nm.OwnedRule
+	Flaps  bool
+	Raises bool   // the tunnel is down, and comes up
+	Why    string // why the tunnel flaps, or why it need not
+	Rules  []nm.OwnedRule
 	// Pending has the settings that the profile had before the edit and the device had not.
 	// Applying the edit applies them, too.
 	Pending    nm.Pending
@@ -133,7 +134,7 @@ func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }
 // addresses for a moment, and the kernel removes routes with them.
 func (p EditPlan) KeptStays() bool {
 	isIPv6 := func(a netip.Prefix) bool { return a.Addr().Is6() }
-	return !p.Flaps && p.Pending.None() && slices.Equal(p.Before.Addresses, p.After.Addresses) && !slices.ContainsFunc(p.After.Addresses, isIPv6)
+	return !p.Flaps && !p.Raises && p.Pending.None() && slices.Equal(p.Before.Addresses, p.After.Addresses) && !slices.ContainsFunc(p.After.Addresses, isIPv6)
 }
 
 // Settling returns the part of Kept to wait for after NetworkManager has applied the edit. It is

@@ -35,6 +35,9 @@ func (p EditPlan) Effect() Effect {
 	if len(p.Changes) == 0 && !p.Mends() {
 		return Effect{}
 	}
+	if p.Raises {
+		return Effect{Device: p.Profile.Device, After: p.After}
+	}
 	before := p.Before
 	if !p.Pending.None() {
 		before = p.Pending.Before(p.Profile.Tunnel).WithKept(p.KeptBefore)

@@ -159,9 +159,11 @@ func (p EditPlan) steps() []Step {
 		return nil
 	}
 	var steps []Step
-	up := p.Up()
+	up := p.Up() || p.Raises
 	if p.ProfileDiffers() {
 		steps = append(steps, Step{ID: StepProfile, What: "change the profile " + fault.Printable(p.Profile.ID) + ", in memory only", Why: whyInMemory, Commands: p.nmcliModify(true)})
+	}
+	if p.ProfileDiffers() || p.Raises {
 		steps = append(steps, p.applySteps()...)
 	}
 	if p.KeptDiffers() {
@@ -181,17 +183,16 @@ func (p EditPlan) steps() []Step {
 
 // applySteps are the steps that apply the changed profile to the device.
 func (p EditPlan) applySteps() []Step {
-	if !p.Up() {
+	activate := Step{ID: StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes a new link", Commands: nm.NmcliConnection("up", p.nmcli())}
+	switch {
+	case p.Raises:
+		return []Step{activate}
+	case !p.Up():
 		return nil
-	}
-	if !p.Flaps {
+	case !p.Flaps:
 		return []Step{{ID: StepApply, What: "apply the profile while the tunnel is up", Why: p.Why, Commands: []string{"nmcli device reapply " + fault.ShellWord(p.Profile.Device)}}}
 	}
-	return []Step{
-		{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nm.NmcliConnection("down", p.nmcli())},
-		{ID: StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes a new link",
-			Commands: nm.NmcliConnection("up", p.nmcli())},
-	}
+	return []Step{{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nm.NmcliConnection("down", p.nmcli())}, activate}
 }
 
 // freshKernelRoutes returns the routes that nmgre holds after the edit, and did not hold before.

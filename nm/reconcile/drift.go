@@ -169,13 +169,12 @@ var attributeFields = map[string]string{
 	"mtu": "mtu", "encapsulation limit": "encap-limit", "flow label": "flow-label", "flags": "flags", "checksums": "checksum", "sequence numbers": "sequence",
 }
 
-// stateNotes are the notes on a tunnel that is down: it stays so.
-func stateNotes(s *Step) []string {
+// isDown says whether a step's tunnel is there and down, though the document wants it up: it has
+// autoconnect. A tunnel that a person has taken down, and one whose link somebody has deleted, look
+// the same.
+func (s *Step) isDown() bool {
 	p := s.Have.Profile
-	if s.Action == Create || s.Action == Delete || p.UUID == "" || p.State != nm.StateInactive || !s.Want.Autoconnect {
-		return nil
-	}
-	return []string{"it is down, and stays down; to bring it up: nmgre up " + fault.Operand(s.Name)}
+	return (s.Action == Change || s.Action == None) && p.UUID != "" && p.State == nm.StateInactive && s.Want.Autoconnect
 }
 
 // mendPlan returns the plan that mends the drift of a tunnel: its settings stay.

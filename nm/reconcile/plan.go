@@ -168,8 +168,6 @@ func (a *applier) decide(ctx context.Context) error {
 		s := &a.plan.Steps[i]
 		if err := a.step(ctx, s); err != nil {
 			errs = append(errs, named(s.Name, err))
-		} else {
-			a.plan.Notes = append(a.plan.Notes, notesOf(s.Name, stateNotes(s))...)
 		}
 		if s.Action != Delete && s.Want.Remote.IsValid() {
 			after, made = append(after, s.Want), append(made, s.Action == Create)
@@ -190,7 +188,10 @@ func (a *applier) mend(ctx context.Context) error {
 	var steps []*Step
 	var tunnels []Have
 	for i := range a.plan.Steps {
-		if s := &a.plan.Steps[i]; s.Action == None && s.Have.Profile.State == nm.StateActive {
+		switch s := &a.plan.Steps[i]; {
+		case s.Action == None && s.isDown():
+			a.mendOne(s, []Drift{{What: "it is down, and is to be up (autoconnect)", by: byLink}})
+		case s.Action == None && s.Have.Profile.State == nm.StateActive:
 			steps, tunnels = append(steps, s), append(tunnels, s.Have)
 		}
 	}
@@ -275,6 +276,10 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 		if s.Want = planned.After; len(planned.Changes) == 0 {
 			s.Action = None
 			return nil
+		}
+		if s.isDown() {
+			planned = planned.Raised()
+			planned.Notes = append(planned.Notes, "it is down, and is brought up, since it is to be up (autoconnect)")
 		}
 		a.edits[s], a.plan.Notes = planned, append(a.plan.Notes, notesOf(s.Name, planned.Notes)...)
 	case Delete:
