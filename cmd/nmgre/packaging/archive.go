@@ -71,6 +71,36 @@ func (r *shipment) add(w *tar.Writer, path, name string, entry fs.DirEntry) erro
 	return err
 }
 
+// removeOthers removes those files beside the made ones that are the same of another version: a
+// pattern such as nmgre_*_amd64.deb, which README has, means one file.
+func removeOthers(made []string) error {
+	for _, name := range made {
+		others, err := filepath.Glob(filepath.Join(filepath.Dir(name), ofAnyVersion(filepath.Base(name))))
+		if err != nil {
+			return err
+		}
+		for _, other := range others {
+			if other == filepath.Clean(name) {
+				continue
+			}
+			if err := os.Remove(other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ofAnyVersion returns the pattern of a made file's name: nmgre_1.2.3-1_amd64.deb and
+// nmgre-1.2.3-1.x86_64.rpm are nmgre_[0-9]*_amd64.deb and nmgre-[0-9]*.x86_64.rpm.
+func ofAnyVersion(name string) string {
+	if parts := strings.SplitN(name, "_", 3); !strings.HasSuffix(name, ".rpm") && len(parts) == 3 {
+		return parts[0] + "_[0-9]*_" + parts[2]
+	}
+	kind := strings.TrimSuffix(name, ".rpm")
+	return "nmgre-[0-9]*" + kind[strings.LastIndexByte(kind, '.'):] + ".rpm"
+}
+
 // writeSums writes the checksums of files as sha256sum(1) does.
 func writeSums(name string, files []string) error {
 	var b strings.Builder

@@ -24,6 +24,45 @@ func atTop(t *testing.T) {
 	t.Chdir("../../..")
 }
 
+// Packages of another version do not stay beside those that are made, nor does anything else go.
+func TestRemoveOthers(t *testing.T) {
+	dir := t.TempDir()
+	var stay, made []string
+	for name, is := range map[string]string{
+		"nmgre_0.2.0-1_amd64.deb": "made", "nmgre_0.1.0-1_amd64.deb": "", "nmgre_0.2.0~rc.1-1_amd64.deb": "", "nmgre_0.1.0-1_arm64.deb": "stays", "nmgre-dbg_0.1.0-1_amd64.deb": "stays",
+		"nmgre-0.2.0-1.x86_64.rpm": "made", "nmgre-0.1.0-1.x86_64.rpm": "", "nmgre-0.1.0-1.s390x.rpm": "stays", "nmgre-gre-0.1.0.x86_64.rpm": "stays",
+		"nmgre_0.2.0-r1_x86_64.apk": "made", "nmgre_0.1.0_rc1-r1_x86_64.apk": "", "nmgre_0.1.0-r1_x86.apk": "stays", "nmgre_0.1.0-r1_x86_64.deb": "stays",
+		"nmgre_0.2.0_linux_armv7.tar.gz": "made", "nmgre_0.1.0_linux_armv7.tar.gz": "", "nmgre_0.1.0_linux_arm64.tar.gz": "stays", "nmgre_0.2.0_linux_armv7.cdx.json": "made",
+		"other_0.1.0-1_amd64.deb": "stays",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		switch is {
+		case "made":
+			made = append(made, dir+"/./"+name) // nfpm joins the folder with a slash at its end
+			fallthrough
+		case "stays":
+			stay = append(stay, name)
+		}
+	}
+	if err := removeOthers(made); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		left = append(left, entry.Name())
+	}
+	slices.Sort(stay)
+	if !slices.Equal(left, stay) {
+		t.Errorf("there are\n%q, want\n%q", left, stay)
+	}
+}
+
 // The text with the licences has that of every module that is linked, on any processor, and each is
 // one that lets nmgre be shipped as it is.
 func TestLicencesAreComplete(t *testing.T) {

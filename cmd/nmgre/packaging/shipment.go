@@ -79,6 +79,9 @@ func (r *shipment) make(ctx context.Context, all bool) error {
 		}
 		made = append(made, files...)
 	}
+	if err := removeOthers(made); err != nil {
+		return err
+	}
 	if !all {
 		return nil
 	}
