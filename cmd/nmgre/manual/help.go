@@ -2,6 +2,7 @@ package manual
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -35,7 +36,7 @@ nmgre help routes is nmgre-routes(7).`
 		page, isTopic := Page(strings.Join(words, " "))
 		isCommand := len(rest) == 0 && (len(words) == 0 || at.IsAvailableCommand() || !isTopic)
 		if !isCommand && !isTopic {
-			return suggest.UnknownCommand(at, rest[0], topics(at)...)
+			return suggest.UnknownTopic(at, rest[0], topics(at), speaking(cmd.Root(), rest[0]))
 		}
 		if isCommand {
 			ofCommands(cmd, words)
@@ -75,7 +76,9 @@ func ofManPage(root *cobra.Command, words []string) []string {
 	if _, isTopic := Page(name); isTopic {
 		return []string{name}
 	}
-	name = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "(8)"), "(7)"), ".md")
+	for _, end := range []string{"(8)", "(7)", ".8", ".7", ".md"} {
+		name = strings.TrimSuffix(name, end)
+	}
 	if name == root.Name() {
 		return nil
 	}
@@ -89,6 +92,53 @@ func ofManPage(root *cobra.Command, words []string) []string {
 		}
 	}
 	return words
+}
+
+// speaking returns the pages that speak most of a word: create if it has a flag of that name, and at
+// most two topics.
+func speaking(root *cobra.Command, word string) (pages []string) {
+	const most, longest = 2, 40
+	if len(word) < 2 || len(word) > longest {
+		return nil
+	}
+	whole, err := regexp.Compile(`(?i)(^|[^\pL\pN])` + regexp.QuoteMeta(word) + `([^\pL\pN]|$)`)
+	if err != nil {
+		return nil
+	}
+	counts := make(map[string]int)
+	for _, name := range names {
+		counts[name] = density(name, whole)
+	}
+	speak := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return counts[name] == 0 })
+	slices.SortStableFunc(speak, func(a, b string) int { return counts[b] - counts[a] })
+	if create, _, err := root.Find([]string{"create"}); err == nil && create.Flags().Lookup(strings.ToLower(word)) != nil {
+		pages = []string{"create"}
+	}
+	return append(pages, speak[:min(len(speak), most)]...)
+}
+
+// density returns how much of a topic is about a word. Headings count more than sentences, and these
+// more than tables and what is typed. A long page needs more of it, a short one not much less.
+func density(name string, word *regexp.Regexp) int {
+	const inHeading, inSentence, inTable = 1000, 300, 100
+	const least = 60
+	text, _ := Page(name)
+	n, typed := 0, false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "```") {
+			typed = !typed
+		}
+		switch {
+		case !word.MatchString(line):
+		case typed || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "    "):
+			n += inTable
+		case strings.HasPrefix(line, "#"):
+			n += inHeading
+		default:
+			n += inSentence
+		}
+	}
+	return n / (least + strings.Count(text, "\n"))
 }
 
 // contents lists the topics.

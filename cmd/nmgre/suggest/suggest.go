@@ -51,6 +51,20 @@ func suggestions(cmd *cobra.Command, word string, topics []string) []string {
 // UnknownCommand refuses a word that is not a command below cmd, nor one of the topics of help, and
 // suggests similar ones. Below route and rule it may be a tunnel's name.
 func UnknownCommand(cmd *cobra.Command, word string, topics ...string) error {
+	return unknown(cmd, word, topics)
+}
+
+// UnknownTopic is UnknownCommand for a word that help was asked about. Where nothing is similar, it
+// names the pages that have the word.
+func UnknownTopic(cmd *cobra.Command, word string, topics, pages []string) error {
+	err := unknown(cmd, word, topics)
+	if len(topics) > 0 && len(pages) > 0 && len(suggestions(cmd, word, topics)) == 0 {
+		err.Hint = "it is explained in: " + cmd.CommandPath() + " help " + strings.Join(pages, ", or "+cmd.CommandPath()+" help ")
+	}
+	return err
+}
+
+func unknown(cmd *cobra.Command, word string, topics []string) *fault.Error {
 	hint, neither := cmd.CommandPath()+" --help lists the commands", ""
 	if !cmd.HasSubCommands() {
 		hint = "to explain " + cmd.CommandPath() + ": " + cmd.CommandPath() + " --help"
