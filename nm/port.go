@@ -14,8 +14,8 @@ func checkLink(t Tunnel) fault.List {
 	return t.Link.Problems(t.Mode, !t.NoPMTUD)
 }
 
-// checkPort checks the settings that only an Ethernet device has, and refuses those that the port
-// of a bridge cannot have: NetworkManager takes no settings of IP for one.
+// checkPort checks the settings that only an Ethernet device has, and refuses those of IP, which
+// NetworkManager takes for no port. The far end's inner address may follow from this end's.
 func checkPort(t Tunnel) fault.List {
 	var problems fault.List
 	if t.MAC != "" {
@@ -36,7 +36,7 @@ func checkPort(t Tunnel) fault.List {
 		has              bool
 	}{
 		{"address", "an inner address", "leave --address out, or give none, and give the bridge the address", len(t.Addresses) > 0},
-		{"peer-address", "an inner address of the far end to probe", "leave --peer-address out, or give none: the bridge has the addresses", t.PeerAddress.IsValid()},
+		{"peer-address", "an inner address of the far end to probe", "leave --peer-address out, or give none: the bridge has the addresses", t.PeerAddress.IsValid() && len(t.Addresses) == 0},
 		{"route", "routes", "leave --route out, and give the routes to the bridge", len(t.Routes) > 0},
 		{"rule", "rules of the routing policy", "leave --rule out: the packets of a port are the bridge's", len(t.Rules) > 0},
 		{"snat", "SNAT rules", "leave --snat out: the packets of a port are the bridge's", len(t.SNAT) > 0},

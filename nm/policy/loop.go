@@ -74,9 +74,20 @@ func carriers(t nm.Tunnel, links []kernel.Link) []outer {
 // tosInherit has each packet carried with the TOS of the one inside.
 const tosInherit = 1
 
-// checkEach checks the packets with each TOS that they may have and a rule chooses by. Of a TOS the
-// kernel compares the bits that are in the rules of the family.
+// checkEach checks the packets with each of their kinds of TOS.
 func (o outer) checkEach(t nm.Tunnel, all []rule.Rule) error {
+	for _, tos := range o.kinds(all) {
+		o.packet.TOS = tos
+		if err := o.check(t, all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kinds lists each TOS that the packets may have and a rule chooses by, in the bits that the kernel
+// compares.
+func (o outer) kinds(all []rule.Rule) []uint8 {
 	kinds := []uint8{o.packet.TOS &^ 3}
 	if o.packet.To.Is4() {
 		kinds[0] &= rule.MaxTOS4
@@ -86,13 +97,33 @@ func (o outer) checkEach(t nm.Tunnel, all []rule.Rule) error {
 			kinds = append(kinds, r.TOS)
 		}
 	}
-	for _, tos := range kinds {
-		o.packet.TOS = tos
-		if err := o.check(t, all); err != nil {
-			return err
+	return kinds
+}
+
+// Leading returns the rule of this host that leads the packets which carry the tunnel to a table,
+// with the command that has them pass before it. The answers are empty if the routes of every host
+// decide. table is the one in which the kernel found a route; the kernel cannot be asked for the
+// protocol and the TOS, so that a rule which chooses by them counts for each table.
+func Leading(t nm.Tunnel, held []kernel.HeldRule, table uint32) (by, pass string) {
+	o := carriers(t, nil)[0]
+	o.packet.TOS = o.kinds(nil)[0]
+	for _, r := range deciding(nil, held) {
+		if !r.Fits(o.packet) || r.Table == routes.LocalTable || r.Action != rule.Lookup {
+			continue
+		}
+		if r.Table == routes.MainTable && r.SuppressLength == 0 {
+			break
+		}
+		if apart(r.Table) && (r.Table == table || r.IPProto != 0 || r.TOS != 0 || r.UIDs.Set) {
+			return r.String(), o.passing(r).IPRule("add")
 		}
 	}
-	return nil
+	return "", ""
+}
+
+// passing is the rule by which the packets pass before another one.
+func (o outer) passing(r rule.Rule) rule.Rule {
+	return rule.Rule{IPv6: r.IPv6, To: routes.HostPrefix(o.packet.To), Table: routes.MainTable}.At(below(r.Priority))
 }
 
 // check follows the rules until one decides.
@@ -142,6 +173,5 @@ func (o outer) problem(t nm.Tunnel, r rule.Rule, fate string) error {
 		}
 		field = "route"
 	}
-	pass := rule.Rule{IPv6: r.IPv6, To: routes.HostPrefix(o.packet.To), Table: routes.MainTable}.At(below(r.Priority))
-	return fault.Invalid(field, "have them pass before: --rule '"+pass.String()+"'", "by the rule %s the packets that carry %s, to %s, %s", fault.Printable(r.String()), o.whose, o.packet.To, fate)
+	return fault.Invalid(field, "have them pass before: --rule '"+o.passing(r).String()+"'", "by the rule %s the packets that carry %s, to %s, %s", fault.Printable(r.String()), o.whose, o.packet.To, fate)
 }

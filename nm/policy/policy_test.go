@@ -135,6 +135,31 @@ func TestLoops(t *testing.T) {
 	}
 }
 
+// The rule that leads the tunnel's packets away is named with the one that has them pass, and none
+// that is not for them.
+func TestLeading(t *testing.T) {
+	for _, c := range []struct {
+		rule, want string
+		table      uint32
+	}{
+		{"tos 0x10 table 99 priority 50", "ip rule add to 100.0.2.100 table main priority 49", 0},
+		{"ipproto gre table 99 priority 50", "ip rule add to 100.0.2.100 table main priority 49", routes.MainTable},
+		{"to 100.0.0.0/8 table 99 priority 50", "ip rule add to 100.0.2.100 table main priority 49", 99},
+		{"to 100.0.0.0/8 table 99 priority 50", "", routes.MainTable},
+		{"tos 0x8 table 99 priority 50", "", 0},
+		{"ipproto gre table 99 priority 50000", "", 0},
+	} {
+		all, err := host(c.rule, "from all table main priority 32766").Rules(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		by, pass := policy.Leading(withTOS(0x10), all, c.table)
+		if pass != c.want || (by == "") != (pass == "") || by != "" && by != c.rule {
+			t.Errorf("%s: %q, %q", c.rule, by, pass)
+		}
+	}
+}
+
 // withTOS is a tunnel whose packets have a TOS, with all routes in the table 100.
 func withTOS(tos uint8, rules ...string) nm.Tunnel {
 	t := tunnel("default via 10.0.0.1 table 100", rules...)

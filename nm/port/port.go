@@ -13,10 +13,10 @@ import (
 const kindBridge = "bridge"
 
 // Resolve returns the bridge that text stands for, as a profile names its controller: by the
-// interface, or by the UUID of the bridge's profile where that was given, or where several profiles
-// have the interface. text is an interface, or the name or UUID of a profile. A bridge that
-// somebody made by hand has no profile: it is found by its interface. An empty text is no bridge.
-// The error is a [fault.ErrInvalid] for the field "controller".
+// interface, or by the UUID of the bridge's profile where several have the interface. text is an
+// interface, or the name or UUID of a profile. A bridge that somebody made by hand has no profile:
+// it is found by its interface. An empty text is no bridge. The error is a [fault.ErrInvalid] for
+// the field "controller".
 func Resolve(text string, profiles []nm.Profile, links []kernel.Link) (controller string, err *fault.Error) {
 	if text == "" {
 		return "", nil
@@ -27,8 +27,6 @@ func Resolve(text string, profiles []nm.Profile, links []kernel.Link) (controlle
 	bridge := slices.IndexFunc(profiles, func(p nm.Profile) bool { return p.Bridge && same(p) })
 	link := kernel.Named(links, text)
 	switch {
-	case bridge >= 0 && keep.IsUUID(text):
-		return text, nil
 	case bridge >= 0:
 		return nameOf(profiles[bridge], text, profiles), nil
 	case link != nil && link.Kind == kindBridge:

@@ -394,6 +394,8 @@ func readUnder(t *testing.T, ev *cause.Evidence, word, value string) {
 		u.Hop = kernel.Hop{}
 	case "path":
 		u.Path = value
+	case "rule":
+		u.Rule, u.Pass = value, "ip rule add to 100.0.2.100 table main priority 49"
 	case "itself":
 		u.Itself = true
 	case "loop":

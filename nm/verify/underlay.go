@@ -73,6 +73,7 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 	}
 	// the address may be on another device than the way out
 	u.Hop, u.Down, u.Unplugged = hop, "", false
+	u.Rule, u.Pass = policy.Leading(v.tunnel, v.heldRules, hop.Table)
 	v.noteDown(kernel.Named(v.links, hop.Dev))
 	if !u.From.IsValid() {
 		u.From = hop.Src

@@ -65,6 +65,8 @@ type Underlay struct {
 	Loop      bool   // the way loops through other tunnels
 	Nested    bool   // the way leads into another tunnel
 	Gateway   string // a route past the tunnel: "100.0.2.100/32 via 100.0.1.1 dev eth0"
+	Rule      string // the rule of the routing policy that leads the packets to a table of its own
+	Pass      string // the command that has them pass before that rule
 	VRF       string // the VRF of the way, if no rule leads to the tables of VRFs
 }
 

@@ -110,6 +110,10 @@ var routeIntoItself = row{
 			s.evidence = "the kernel counted " + fault.Count(ev.Grew.Collisions, "packet") + " that came back to the tunnel (collisions)"
 			s.facts = Facts{"collisions": ev.Grew.Collisions}
 		}
+		if ev.Under.Rule != "" {
+			s.advice, s.here = "the rule "+fault.Printable(ev.Under.Rule)+" leads the packets that carry the tunnel there; have them pass before", "sudo "+ev.Under.Pass
+			return s
+		}
 		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
 		if ev.Under.Gateway == "" { // whoever types it has to know the gateway
 			s.advice += fmt.Sprintf(": sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
