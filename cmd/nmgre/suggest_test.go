@@ -18,7 +18,7 @@ func TestSuggestions(t *testing.T) {
 		"modify gre1": "did you mean edit", "ping gre1": "did you mean verify", "edti gre1": "did you mean edit", "shwo gre1": "did you mean show",
 		"xyz":        "nmgre --help lists the commands",
 		"help verfy": "did you mean verify", "help documnt": "did you mean document", "help rm": "did you mean delete", "help Recipe": "did you mean recipes",
-		"help SNAT": "it is explained in: nmgre help create, or nmgre help ", "help ospf": "explained in: nmgre help recipes", "help firewalld": "explained in: nmgre help ",
+		"help SNAT": "it is explained in: nmgre help create, or nmgre help notations, or nmgre help root", "help ospf": "it is explained in: nmgre help recipes, or nmgre help ends", "help firewalld": "it is explained in: nmgre help hook, or nmgre help start",
 		"help [":   "nmgre help lists the commands and the topics",
 		"help xyz": "nmgre help lists the commands and the topics", "help roots": "did you mean root or route or routes",
 		"route show gre1": "did you mean list", "route rm gre1 10.10.2.0/24": "did you mean delete", "route gre1": "nmgre route list gre1",

@@ -94,8 +94,8 @@ func ofManPage(root *cobra.Command, words []string) []string {
 	return words
 }
 
-// speaking returns the pages that speak most of a word: create if it has a flag of that name, and at
-// most two topics.
+// speaking returns the pages that speak most of a word: create if it has a flag of that name, and
+// at most two topics.
 func speaking(root *cobra.Command, word string) (pages []string) {
 	const most, longest = 2, 40
 	if len(word) < 2 || len(word) > longest {
@@ -117,8 +117,8 @@ func speaking(root *cobra.Command, word string) (pages []string) {
 	return append(pages, speak[:min(len(speak), most)]...)
 }
 
-// density returns how much of a topic is about a word. Headings count more than sentences, and these
-// more than tables and what is typed. A long page needs more of it, a short one not much less.
+// density returns how much of a topic is about a word. Headings count more than sentences, and
+// these more than tables and what is typed. The longer a page is, the more of it is needed.
 func density(name string, word *regexp.Regexp) int {
 	const inHeading, inSentence, inTable = 1000, 300, 100
 	const least = 60
