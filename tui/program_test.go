@@ -484,6 +484,31 @@ func TestTerminalStandsStill(t *testing.T) {
 	}
 }
 
+// No frame is drawn for a window of another size, not even the first one.
+func TestFirstFrameFits(t *testing.T) {
+	keys, theirs := io.Pipe()
+	var mu sync.Mutex
+	var drawn strings.Builder
+	out := writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return drawn.Write(p)
+	})
+	size := func() (int, int, error) { time.Sleep(100 * time.Millisecond); return 30, 6, nil }
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(t.Context(), fake{tuitest.New().WithTunnels()}, Options{Reports: t.TempDir()}, Terminal{In: keys, Out: out, Err: io.Discard, Raw: func() (func(), error) { return func() {}, nil }, Size: size})
+	}()
+	time.Sleep(400 * time.Millisecond)
+	_, _ = io.WriteString(theirs, "q")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if text := drawn.String(); strings.Contains(text, "Tunnels") || !strings.Contains(text, "too") {
+		t.Errorf("%q", text)
+	}
+}
+
 // The same line by line.
 func TestPlainOnAStandingTerminal(t *testing.T) {
 	f := tuitest.New().WithTunnels()

@@ -47,6 +47,9 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	var program *tea.Program
 	mail := &canvas.Post{Deliver: func(msg tea.Msg) { program.Send(msg) }}
 	m := NewModel(ctx, wf, opts, mail.Send)
+	if width, height, err := term.Size(); err == nil && width > 0 && height > 0 {
+		m.width, m.height = width, height // the first frame may be drawn before followSize sends it
+	}
 	m.lender = &lender{canvas.Lender{Canvas: c, Input: input, Flush: term.Forget}}
 	m.reply = func(msg tea.Msg) tea.Msg { mail.Send(msg); return nil }
 	m.clip = c.Clip
