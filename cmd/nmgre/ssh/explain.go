@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -43,7 +42,10 @@ func alone(host string) string {
 
 // explain says why ssh has ended.
 func (c *Conn) explain(err error) error {
-	var ended *exec.ExitError
+	var ended interface { // *exec.ExitError
+		error
+		ExitCode() int
+	}
 	if !errors.As(err, &ended) {
 		return err
 	}
