@@ -148,3 +148,42 @@ func TestLabRecipeOSPF(t *testing.T) {
 		t.Errorf("nothing is said of hellos with TTL 1:\n%s", r)
 	}
 }
+
+// Debian's babeld learns the network behind the far end, over the tunnel with the flag MULTICAST
+// and the link-local addresses that create's note names, and does so again after down and up.
+//
+//lab:package babeld
+func TestLabBabel(t *testing.T) {
+	lab.Need(t)
+	installHook(t, lab.Linux1)
+	installHook(t, lab.Linux2)
+	four := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--multicast", "--dry-run")
+	if !strings.Contains(four.Stdout+four.Stderr, "babeld, RIPng, OSPFv3 and PIM over IPv6 need to begin: they get one by --address fe80::1/64") {
+		t.Errorf("nothing is said of link-local addresses: %v", four)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "fe80::1/64", "--multicast", "--no-probe")
+	nmgreOn(t, lab.Linux2, exitDone, "create", "--peer", "100.0.1.100", "--address", "172.16.0.2/30", "--address", "fe80::2/64", "--multicast", "--no-probe")
+	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+		unpacked(t, host, "babeld")
+		write(t, host, "/run/babeld.conf", "interface gre1 type tunnel\nredistribute ip 10.10.0.0/16 le 24 allow\nredistribute local deny\n")
+		p := host.Start(t, "babeld", "-c", "/run/babeld.conf", "-S", "/run/babeld.state", "-I", "/run/babeld.pid")
+		t.Cleanup(func() {
+			if p.Kill(); t.Failed() {
+				t.Logf("%s: babeld says: %s%s", host, p.Stdout(), p.Stderr())
+			}
+			host.Run(t, "sh", "-c", "rm -f /run/babeld.*")
+		})
+	}
+	for _, when := range []string{"after create", "after down and up by nmcli"} {
+		for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+			if when != "after create" {
+				host.Run(t, "nmcli", "connection", "down", "gre1")
+				host.Run(t, "nmcli", "connection", "up", "gre1")
+			}
+		}
+		eventually(t, when+": the far LAN is learnt", func() bool {
+			return strings.Contains(lab.Linux1.Run(t, "ip", "route", "show", "proto", "babel"), "10.10.2.0/24 via 172.16.0.2 dev gre1")
+		})
+		eventually(t, when+": a host of one LAN reaches one of the other", func() bool { return lab.Ping(t, lab.LAN1, lab.LAN2Addr) })
+	}
+}

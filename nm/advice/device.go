@@ -2,6 +2,8 @@ package advice
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -20,7 +22,16 @@ func Device(t, before nm.Tunnel, path int) []string {
 	if t.Controller != "" && (t.Controller != before.Controller || t.MTU != before.MTU || t.Link.IgnoreDF != before.Link.IgnoreDF) {
 		notes = append(notes, portNote(t, path)...)
 	}
+	if lacksLinkLocal(t) && !lacksLinkLocal(before) {
+		notes = append(notes, "the tunnel has no IPv6 link-local address, which babeld, RIPng, OSPFv3 and PIM over IPv6 need to begin: they get one by --address fe80::1/64 here, and another one such as fe80::2/64 at the far end")
+	}
 	return notes
+}
+
+// lacksLinkLocal says whether a tunnel for routing protocols has no IPv6 at all: NetworkManager
+// sets no link-local address then.
+func lacksLinkLocal(t nm.Tunnel) bool {
+	return t.Link.Multicast && t.Controller == "" && !slices.ContainsFunc(t.Addresses, func(a netip.Prefix) bool { return a.Addr().Is6() })
 }
 
 // ttlNote tells the price of a TTL that is copied from the inner packet.
