@@ -118,7 +118,7 @@ units: ## build/nmgre-follow.service: what its timer starts
 MAINTAINER ?= the nmgre authors <nmgre@localhost>
 ARCHS      ?= amd64,arm64,armv7,ppc64le,s390x,riscv64
 
-packages: ## build/packages: deb, rpm and apk, for six kinds of processors
+packages: ## build/packages: deb, rpm and apk, for six kinds of processors, or for ARCHS=amd64 alone
 	go run ./cmd/nmgre/packaging packages -arch $(ARCHS) -maintainer "$(MAINTAINER)" build/packages
 
 release: ## build/release: the same, tar archives, checksums, and the list of what is inside (CycloneDX)

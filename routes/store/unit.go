@@ -51,7 +51,7 @@ func unitText(exe string) string {
 	return unitMark + `. It sets nmgre's rules again when a firewall has flushed them; nmgre remove-hook removes it.
 [Unit]
 Description=Set again what nmgre keeps for its tunnels
-Documentation=man:nmgre-install-hook(1)
+Documentation=man:nmgre-install-hook(8)
 After=` + others + `
 PartOf=` + others + `
 ReloadPropagatedFrom=` + others + `
