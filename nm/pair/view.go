@@ -104,7 +104,7 @@ func ViewOf(p nm.Profile, link *kernel.Link) View {
 	}
 	g := link.GRE
 	v.Up, v.Mode, v.Local, v.Remote = link.Up, g.Mode.String(), g.Local, g.Remote
-	v.Input, v.Output, v.Inner = keyText(g.InputKey), keyText(g.OutputKey), slices.DeleteFunc(slices.Clone(link.Addresses), func(a netip.Prefix) bool { return a.Addr().IsLinkLocalUnicast() })
+	v.Input, v.Output, v.Inner = keyText(g.InputKey), keyText(g.OutputKey), link.Given(t.Addresses)
 	return v
 }
 

@@ -218,8 +218,8 @@ func (v *verifier) checkAddresses() Check {
 		return c
 	}
 	var extra []netip.Prefix
-	for _, p := range v.link.Addresses {
-		if !p.Addr().IsLinkLocalUnicast() && !slices.Contains(v.tunnel.Addresses, p) {
+	for _, p := range v.link.Given(v.tunnel.Addresses) {
+		if !slices.Contains(v.tunnel.Addresses, p) {
 			extra = append(extra, p)
 		}
 	}

@@ -84,6 +84,14 @@ func (l Link) IsFallback() bool {
 	return g != nil && isAny(g.Local) && isAny(g.Remote) && g.InputKey == nil && g.Parent == 0 && !g.External
 }
 
+// Given returns the link's addresses without those that it gives itself: link-local ones of IPv6
+// that are not among chosen. Those of IPv4 (169.254.0.0/16) are given, as by providers of tunnels.
+func (l Link) Given(chosen []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool {
+		return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() && !slices.Contains(chosen, p)
+	})
+}
+
 // Named returns the link with that name, or nil.
 func Named(links []Link, name string) *Link {
 	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name })

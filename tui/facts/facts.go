@@ -71,7 +71,7 @@ func compareLink(facts []Fact, t nm.Tunnel, l *kernel.Link) {
 		}
 	}
 	set("mtu", strconv.Itoa(l.MTU), t.MTU != 0 && l.MTU != int(t.MTU))
-	own := slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() })
+	own := l.Given(t.Addresses)
 	missing := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return !slices.Contains(own, p) })
 	set("inner", draw.Prefixes(own), missing || len(own) > len(t.Addresses))
 }
