@@ -249,6 +249,11 @@ func TestNearest(t *testing.T) {
 			t.Errorf("%s: %s", word, got)
 		}
 	}
+	for word, want := range map[string]string{"address": "did you mean outer", "ansible_host": "did you mean outer", "lans": "did you mean networks", "subnet": "did you mean networks"} {
+		if got := Nearest(word, "fields", hostFields); got != want {
+			t.Errorf("of a host, %s: %s", word, got)
+		}
+	}
 	if got := Nearest("quux", "fields", known); !strings.HasPrefix(got, "the fields are name, mode") {
 		t.Error(got)
 	}

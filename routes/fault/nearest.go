@@ -14,7 +14,7 @@ func Nearest(word string, names []string) string {
 		return ""
 	}
 	for _, name := range names {
-		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < least {
+		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < min(least, max(len(word), len(name))) {
 			best, least = name, d
 		}
 	}

@@ -16,6 +16,9 @@ func TestNearest(t *testing.T) {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}
+	if got := Nearest("z", []string{"a", "b"}); got != "" { // nothing of it is left
+		t.Errorf("z: %q", got)
+	}
 	if got := Nearest("gre1", nil); got != "" {
 		t.Errorf("of no names: %q", got)
 	}

@@ -85,6 +85,7 @@ func (n *Near) PlanMend(ctx context.Context, b *Both, own *pair.Hello, near nmgr
 func (n *Near) Mend(ctx context.Context, b *Both, near nmgre.Status) (Mended, error) {
 	defer b.Leave()
 	defer n.Watch()()
+	b.line.busy = true
 	w := &mending{making: making{Near: n, both: b, Result: Result{FarName: b.Far.Name, Host: n.Name}}, near: near}
 	err := w.carryOut(ctx)
 	if err != nil {

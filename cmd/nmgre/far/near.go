@@ -76,6 +76,7 @@ type line struct {
 	*talk
 	conn Line
 	left bool // nobody waits for its end
+	busy bool // something was made there, or will be: the other end is to say that it is undone
 	once sync.Once
 	err  error
 }
@@ -115,10 +116,16 @@ func (n *Near) endedBecause(err, closed error) error {
 	return err
 }
 
+// idleFor is how long the other end may take to leave if it has made nothing.
+const idleFor = 2 * time.Second
+
 // close ends the conversation and the connection.
 func (l *line) close() error {
 	l.once.Do(func() {
 		l.end()
+		if a, ok := l.conn.(interface{ Abort() }); ok && !l.busy {
+			defer time.AfterFunc(idleFor, a.Abort).Stop()
+		}
 		l.err = l.conn.Close()
 	})
 	return l.err
@@ -154,7 +161,7 @@ func (n *Near) Plan(ctx context.Context, wish pair.Wish, name string) (*Both, er
 	}()
 	l, hello, err := n.dial(ctx)
 	ownErr := <-own
-	if now := n.at(); now != view && ownErr == nil { // a person has answered ssh
+	if now := n.at(); now != view && err == nil && ownErr == nil { // a person has answered ssh
 		near, ownErr = greeting(ctx, now)
 	}
 	if err == nil && ownErr == nil && pair.Same(near, hello) {
@@ -275,6 +282,7 @@ func (n *Near) Make(ctx context.Context, b *Both) (Result, error) {
 		return Result{}, err
 	}
 	w := &making{Near: n, both: b, Result: Result{FarName: b.Far.Name, Host: n.Name}}
+	b.line.busy = true
 	if err := b.line.say(pair.Message{Type: pair.Make, MTU: b.mtu}); err != nil {
 		return w.Result, n.endedBecause(errEnded, b.line.close())
 	}

@@ -3,11 +3,13 @@ package far
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"nmgre"
 	"nmgre/nm"
@@ -101,6 +103,35 @@ func TestPlanTakesTooLong(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		n.serving.Wait()
+	})
+}
+
+// hangs is a connection to a far end that never says anything, and does not leave.
+type hangs struct {
+	io.Writer
+	over chan struct{}
+}
+
+func (h hangs) Read([]byte) (int, error) { <-h.over; return 0, io.EOF }
+func (h hangs) Close() error             { <-h.over; return nil }
+func (h hangs) Abort()                   { close(h.over) }
+
+// A far end that hangs is left soon after the time that a person allows, and that is the error.
+func TestPlanWithHangingFarEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, told := newWired(), []string(nil)
+		dial := func(context.Context) (Line, error) { return hangs{io.Discard, make(chan struct{})}, nil }
+		near := n.nearOf(t, n.start(n.near).Host(), dial, &told)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := near.Plan(ctx, pair.Wish{Near: nm.NewTunnel()}, "")
+		if err == nil || err.Error() != "it took too long: context deadline exceeded" {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(begin); took > 18*time.Second {
+			t.Errorf("it took %s", took)
+		}
 	})
 }
 

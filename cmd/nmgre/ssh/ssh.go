@@ -154,7 +154,7 @@ const leave = 20 * time.Second
 func (c *Conn) Close() error {
 	c.once.Do(func() {
 		_ = c.WriteCloser.Close() // it may have been closed by its other end
-		timer := time.AfterFunc(leave, c.end)
+		timer := time.AfterFunc(leave, c.Abort)
 		_, _ = io.Copy(io.Discard, io.LimitReader(c.Reader, 1<<20))
 		c.errors.Wait()
 		err := c.cmd.Wait()
@@ -164,9 +164,9 @@ func (c *Conn) Close() error {
 	return c.err
 }
 
-// end ends ssh, and the waiting for its output: a connection that is shared with other calls of ssh
-// may hold that open for long.
-func (c *Conn) end() {
+// Abort ends ssh, and the waiting of [Conn.Close] for its output: a connection that is shared with
+// other calls of ssh may hold that open for long.
+func (c *Conn) Abort() {
 	_ = c.cmd.Process.Kill()
 	_ = c.says.Close()
 }
