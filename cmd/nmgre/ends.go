@@ -69,7 +69,7 @@ func (f *createFlags) registerEnds(cmd *cobra.Command, a *app) {
 	cmd.Flags().StringVar(&f.zone, "zone", "", "firewalld's zone for the tunnel (default: firewalld's default zone)")
 	// It fails only for a flag that does not exist, and the tests would show that.
 	_ = cmd.RegisterFlagCompletionFunc("zone", completeZones(a.open))
-	probe := cmd.Flags().VarPF(probeFlag{&f.probeOnce, &f.noProbe}, "no-probe", "", "do not probe the far end now; with =always never, which the profile remembers; =never takes that away")
+	probe := cmd.Flags().VarPF(probeFlag{&f.probeOnce, &f.noProbe}, "no-probe", "", "do not probe the far end this time; =always means at no time, and the profile remembers it; =never makes it forget that")
 	probe.NoOptDefVal = "true"
 	shells.Fixed(cmd, "no-probe", []string{nm.Always, nm.Never})
 }

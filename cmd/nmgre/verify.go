@@ -35,7 +35,7 @@ down and not to come up by itself (autoconnect off), or whose device another pro
 which is no fault; one that should be up and is not fails. With --json it prints an object: "verdict"
 is the worst one, "counts" says how many tunnels have each, and "reports" has what verify NAME --json
 prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.
-Each address of --to is asked through the tunnel that leads there; one to which none leads is
+Each address of --to is probed through the tunnel that leads there; one to which none leads is
 refused. With more than a hundred tunnels --all does not ask whether each profile is on disk, and
 says so.
 

@@ -29,21 +29,22 @@ func (a App) Apply() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE|-",
 		Short: "make, change and remove tunnels as a document wants them",
-		Long: `apply reads a YAML document with the tunnels that this host shall have, and makes it so: it makes
-those that are not there, changes those that differ, and removes those with state: absent, and with
---prune those that it made from the document before and that are no longer in it. A second time it
-changes nothing. All of it happens or none of it, over all tunnels: a change that does not come up
-right is undone, and with it every other one. Other tunnels stay as they are, and so does a tunnel
-that is down: a change of it counts when it comes up. A tunnel that is up is also compared with the
-kernel: where somebody has changed its link, or removed its addresses, routes, rules, SNAT or
-forwarding, that is mended, and counts as a change.
+		Long: `apply reads a YAML document with the tunnels of this host, and makes the host agree with it. Tunnels
+that are not there are made, and those that differ are changed. Those with state: absent are removed;
+with --prune, those that an earlier apply of the document made and that are no longer in it, too.
+Applied again, a document changes nothing. All of it happens or none of it, over all tunnels: a
+change that does not come up right is undone, and with it every other one. Other tunnels stay as
+they are, and so does a tunnel that is down: a change of it counts when it comes up. A tunnel that
+is up is also compared with the kernel: where somebody has changed its link, or removed its
+addresses, routes, rules, SNAT or forwarding, that is mended, and counts as a change.
 
 A document is for this host alone, or for many hosts and the links between them:
 
 ` + Example + `
 
 A field of a tunnel has the name of the flag of nmgre create; what is left out has create's default.
-defaults: {...} gives other ones. A name: tells several documents for one host apart, for --prune.
+defaults: {...} gives other ones. A host can have several documents, each with a name: of its own, by
+which --prune goes.
 nmgre apply --schema prints the JSON Schema, from which editors complete. Of a document with hosts,
 apply takes the part of this host, by its name or --host. nmgre plan shows what a document means.
 
