@@ -243,9 +243,15 @@ func keyFlags(near View) string {
 	return flag("input-key", near.Output) + " " + flag("output-key", near.Input)
 }
 
-// mendThere is the hint that changes the far end.
+// editThere is the hint that changes the far end there. pair does not change a tunnel with other
+// outer addresses or of another mode, which may be somebody else's.
+func (j *judge) editThere(flags string) string {
+	return fmt.Sprintf("on %s: nmgre edit %s %s", j.host, fault.Operand(j.far.Name), flags)
+}
+
+// mendThere is the hint that changes the far end, there or from here.
 func (j *judge) mendThere(flags string) string {
-	return fmt.Sprintf("on %s: nmgre edit %s %s; or let nmgre do so from here: nmgre pair %s %s", j.host, fault.Operand(j.far.Name), flags, fault.ShellWord(j.host), fault.Operand(j.near.Name))
+	return j.editThere(flags) + fmt.Sprintf("; or let nmgre do so from here: nmgre pair %s %s", fault.ShellWord(j.host), fault.Operand(j.near.Name))
 }
 
 // outer judges the modes and the outer addresses.
@@ -255,10 +261,10 @@ func (j *judge) outer() {
 	switch {
 	case j.near.Mode != j.far.Mode:
 		f.OK, f.Summary = false, fmt.Sprintf("the modes differ: %s here, %s at %s", j.near.Mode, j.far.Mode, j.host)
-		f.Hint = j.mendThere("--mode " + j.near.Mode)
+		f.Hint = j.editThere("--mode " + j.near.Mode)
 	case !same(j.near.Remote, j.far.Local) || !same(j.near.Local, j.far.Remote):
 		f.OK, f.Summary = false, fmt.Sprintf("the outer addresses differ: %s to %s here, %s to %s at %s", j.near.Local, j.near.Remote, j.far.Local, j.far.Remote, j.host)
-		f.Hint = j.mendThere(fmt.Sprintf("--peer %s --local %s", j.near.Local, j.near.Remote))
+		f.Hint = j.editThere(fmt.Sprintf("--peer %s --local %s", j.near.Local, j.near.Remote))
 		if j.near.Answered > 0 { // a router between them translates
 			f.OK, f.Hint = true, ""
 		}

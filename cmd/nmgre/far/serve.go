@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 
@@ -138,8 +139,42 @@ func (v *serving) plan(ctx context.Context, m pair.Message) (err error) {
 		if uuid, err := v.mended(ctx, m.Taken); err != nil || uuid != "" {
 			return errors.Join(err, v.planEdit(ctx, uuid))
 		}
+		if err := v.planNew(ctx); err != nil {
+			return errors.Join(err, v.elsewhere(ctx, m.Taken))
+		}
+		return nil
 	}
 	return v.planNew(ctx)
+}
+
+// elsewhere tells of a tunnel with the inner addresses of the plan that leads to another host or
+// from another address: it may be the one that is meant. It may as well be somebody else's, so it
+// is not changed.
+func (v *serving) elsewhere(ctx context.Context, taken []string) error {
+	all, err := v.at.now().List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		t, w := s.Tunnel, v.want
+		if s.State == nm.StateExternal || s.Trial || len(w.Addresses) == 0 || slices.Contains(taken, t.Name) || !slices.Equal(pair.InnerPeers(t), pair.InnerPeers(w)) {
+			continue
+		}
+		ends := " --peer " + w.Remote.String() + " --local " + w.Local.String()
+		if t.Mode != w.Mode {
+			ends = " --mode " + w.Mode.String() + ends
+		}
+		return fault.Invalid("", "if it is the other end of this tunnel, change it first: nmgre edit "+fault.Operand(t.Name)+ends, "%s has these inner addresses, and is %s from %s to %s",
+			fault.Printable(t.Name), t.Mode, addr(t.Local), addr(t.Remote))
+	}
+	return nil
+}
+
+func addr(a netip.Addr) string {
+	if !a.IsValid() {
+		return "any"
+	}
+	return a.String()
 }
 
 // planNew plans a new tunnel.

@@ -172,3 +172,22 @@ func TestPairFromAHandMadeLink(t *testing.T) {
 		}
 	})
 }
+
+// A tunnel of the far end with the same inner addresses, and other outer ones, may be somebody
+// else's: it stays, and the person is told how to change it.
+func TestMendLeavesOtherOuterAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newWired()
+		n.pairUp(t)
+		if err := editOn(t.Context(), n.start(n.far).Host(), func(tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.1.77") }); err != nil {
+			t.Fatal(err)
+		}
+		before := n.far.String()
+		_, _, err := n.pairAgain(t, pair.Wish{Near: nm.NewTunnel()}, "gre1")
+		if err == nil || !strings.Contains(err.Error(), "gre1 has these inner addresses, and is gre from 100.0.2.100 to 100.0.1.77") ||
+			!strings.Contains(strings.Join(fault.Hints(err), "\n"), "nmgre edit gre1 --peer 100.0.1.100 --local 100.0.2.100") {
+			t.Errorf("%v, %q", err, fault.Hints(err))
+		}
+		want.Same(t, "linux2", n.far.String(), before)
+	})
+}
