@@ -67,7 +67,6 @@ func Peer(ctx context.Context, r nm.Resolver, asked Asked) (netip.Addr, error) {
 // once. It fails with [fault.ErrInvalid] if there is none. Where the name servers fail, it fails
 // without that.
 func Lookup(ctx context.Context, r nm.Resolver, asked Asked) ([]netip.Addr, error) {
-	const hint = "check the name, and the name servers of this host, or give the far end's address"
 	if r == nil {
 		return nil, fault.Invalid("peer", "give the far end's address", "names cannot be looked up here")
 	}
@@ -82,9 +81,24 @@ func Lookup(ctx context.Context, r nm.Resolver, asked Asked) ([]netip.Addr, erro
 	}
 	usable, why := asked.usable(answers)
 	if len(usable) == 0 {
-		return nil, fault.Invalid("peer", hint, "%s has no %s that a far end can have%s", asked.Name, asked.records(), why)
+		return nil, fault.Invalid("peer", asked.without(looking, r), "%s has no %s that a far end can have%s", asked.Name, asked.records(), why)
 	}
 	return usable, nil
+}
+
+// without advises about a name without an address of the kind that is asked for. It may have one of
+// the other kind, for which there are other modes.
+func (a Asked) without(ctx context.Context, r nm.Resolver) string {
+	modes := "ip6gre or ip6gretap"
+	if a.V6 {
+		modes = "gre or gretap"
+	}
+	a.V6 = !a.V6
+	answers, err := r.Resolve(ctx, a.Name, a.V6)
+	if usable, _ := a.usable(answers); err == nil && len(usable) > 0 {
+		return fmt.Sprintf("it has an %s: for that use --mode %s", a.records(), modes)
+	}
+	return "check the name, and the name servers of this host, or give the far end's address"
 }
 
 // unanswered is the error of a name that nobody could look up. Nothing is wrong with the request:
