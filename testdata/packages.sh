@@ -4,7 +4,8 @@
 # Builds the deb, rpm and apk of this machine's kind twice, in two folders and two environments, and
 # wants the same bytes. Has Debian's checkers look at them, and compares the three lists of files.
 # Then installs, upgrades, removes and purges the deb in the lab, on each SUITE (bookworm trixie
-# forky): TestLabPackages. "packages.sh build" only builds, for who has processors to spare.
+# forky): TestLabPackages and TestLabPackagesAmongOthers. "packages.sh build" only builds, for who has
+# processors to spare.
 #
 # It needs root where the checkers are to be installed, or the lab to be built.
 set -eu
@@ -123,7 +124,7 @@ in_the_lab() { # SUITE...
 	mkdir -p "$share"
 	cp "$work"/here/*.deb "$share/nmgre.deb"
 	cp "$work"/older/*.deb "$share/older.deb"
-	echo "./cmd/nmgre TestLabPackages" >"$work/tests"
+	printf './cmd/nmgre %s\n' TestLabPackages TestLabPackagesAmongOthers >"$work/tests"
 	for suite; do
 		NMGRE_LAB_SUITE=$suite NMGRE_LAB_TESTS=$work/tests testdata/lab/test.sh ./cmd/nmgre || fail "the packages fail on $suite"
 	done

@@ -124,6 +124,61 @@ func TestLabPackages(t *testing.T) {
 	eventually(t, "after the purge, without the profile, the host is as it was", func() bool { return h.Snapshot(t) == before })
 }
 
+// Where somebody has a script of the hook's name, it stays, and the package is installed and removed
+// all the same. A downgrade leaves everything in force. A purge while an edit waits for its answer
+// takes the package's files away, and the edit is undone by its own process.
+//
+//lab:packages
+func TestLabPackagesAmongOthers(t *testing.T) {
+	lab.Need(t)
+	h := lab.Linux1
+	const script, theirs = "/etc/NetworkManager/dispatcher.d/50-nmgre", "#!/bin/sh\n# theirs\n"
+	h.Run(t, "sh", "-c", "printf '"+strings.ReplaceAll(theirs, "\n", "\\n")+"' >"+script)
+	for _, step := range [][]string{{"install", "/share/deb/nmgre.deb"}, {"remove", "nmgre"}} {
+		if r := apt(t, h, step...); !strings.Contains(r.Stdout+r.Stderr, script+" is not nmgre's") {
+			t.Errorf("apt-get %s does not say whose the hook is: %s", step, r)
+		}
+		if text := string(readRoot(t, h, script)); text != theirs {
+			t.Fatalf("apt-get %s has changed another's script:\n%s", step, text)
+		}
+	}
+	h.Run(t, "rm", script)
+
+	apt(t, h, "install", "/share/deb/nmgre.deb")
+	for _, file := range []string{script, "etc/systemd/system/nmgre-rules.service", "etc/systemd/system/nftables.service.wants/nmgre-rules.service"} {
+		if !rootHas(h, file) { // systemd does not run here, as in an image that is being made
+			t.Errorf("the installation has not made %s", file)
+		}
+	}
+	makeKeptTunnel(t)
+	whole := keptInKernel(t, h)
+	apt(t, h, "install", "--allow-downgrades", "/share/deb/older.deb")
+	mustEqual(t, "after the downgrade", whole, keptInKernel(t, h))
+	nmcliDownUp(t, h)
+	eventually(t, "the older package's hook sets the kept part", func() bool { return keptInKernel(t, h) == whole })
+
+	h.Run(t, "mkfifo", "/tmp/silent")
+	silent := h.Start(t, "sh", "-c", "exec sleep 60 >/tmp/silent")
+	edit := h.Start(t, "sh", "-c", "exec /usr/bin/nmgre edit gre1 --mtu 1313 --no-probe --confirm 20s </tmp/silent")
+	eventually(t, "the edit waits", func() bool { return strings.Contains(h.Run(t, "ip", "link", "show", "dev", "gre1"), "mtu 1313 ") })
+	apt(t, h, "purge", "nmgre")
+	if r := edit.Wait(t); r.Code != exitFailed || !strings.Contains(h.Run(t, "ip", "link", "show", "dev", "gre1"), "mtu 1476 ") {
+		t.Errorf("the edit is not undone: %s", r)
+	}
+	if err := silent.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if left := keptInKernel(t, h); left != "" {
+		t.Errorf("after the purge the kernel has\n%s", left)
+	}
+	for _, dir := range []string{"etc/nmgre", "run/nmgre", "var/lib/nmgre", "etc/systemd/system/nmgre-rules.service", script} {
+		if rootHas(h, dir) {
+			t.Errorf("after the purge there is %s", dir)
+		}
+	}
+	mustPing(t, h, "172.16.0.2")
+}
+
 // killEdit leaves an edit of gre1 on trial. Its process is killed, and the one that would undo it.
 func killEdit(t *testing.T, h lab.Host) {
 	t.Helper()
