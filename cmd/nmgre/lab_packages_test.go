@@ -124,9 +124,9 @@ func TestLabPackages(t *testing.T) {
 	eventually(t, "after the purge, without the profile, the host is as it was", func() bool { return h.Snapshot(t) == before })
 }
 
-// Where somebody has a script of the hook's name, it stays, and the package is installed and removed
-// all the same. A downgrade leaves everything in force. A purge while an edit waits for its answer
-// takes the package's files away, and the edit is undone by its own process.
+// Where somebody has a script of the hook's name, it stays, and the package comes and goes all the
+// same. A downgrade leaves everything in force. A purge while an edit waits for its answer takes
+// the package's files away, and the edit is undone by its own process.
 //
 //lab:packages
 func TestLabPackagesAmongOthers(t *testing.T) {
