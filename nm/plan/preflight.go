@@ -112,9 +112,15 @@ func (p *preflight) parentDevice() string {
 	return p.t.Parent
 }
 
-// localNotHere refuses a local address that this host does not have.
+// isAway says whether this host does not have the local address that was given.
+func (p *preflight) isAway() bool {
+	return p.t.Local.IsValid() && !p.t.Local.IsUnspecified() && kernel.Holding(p.links, p.t.Local) == nil
+}
+
+// localNotHere refuses a local address that this host does not have. Where both ends are the wrong
+// way round, remoteHere says all.
 func (p *preflight) localNotHere() *fault.Error {
-	if !p.t.Local.IsValid() || p.t.Local.IsUnspecified() || kernel.Holding(p.links, p.t.Local) != nil {
+	if !p.isAway() || kernel.Holding(p.links, p.t.Remote) != nil {
 		return nil
 	}
 	return fault.Invalid("local", "give one of this host's addresses, or leave --local out and nmgre finds it; behind NAT it is the private address of the interface",
@@ -124,7 +130,11 @@ func (p *preflight) localNotHere() *fault.Error {
 // remoteHere refuses a far end that is this host itself.
 func (p *preflight) remoteHere() *fault.Error {
 	if link := kernel.Holding(p.links, p.t.Remote); link != nil {
-		return fault.Invalid("peer", "give the other host's address", "%s is this host's own address, on %s", p.t.Remote, fault.Printable(link.Name))
+		hint := "give the other host's address"
+		if p.isAway() { // both ends the wrong way round
+			hint += fmt.Sprintf("; this is the line for the far end, %s: type it there", p.t.Local)
+		}
+		return fault.Invalid("peer", hint, "%s is this host's own address, on %s", p.t.Remote, fault.Printable(link.Name))
 	}
 	return nil
 }

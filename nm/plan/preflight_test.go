@@ -71,6 +71,9 @@ func TestPreflight(t *testing.T) {
 		{"any local address", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Local = want.Addr("0.0.0.0") }, "", "", "", ""},
 		{"no route to the far end", func(w *fake.World, _ *nm.Tunnel) { w.Table = nil }, "ErrInvalid ErrUnreachable", "peer", "this host has no route to the far end 100.0.2.100", "ip route get 100.0.2.100"},
 		{"the parent does not lead to the far end", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Parent = "eth1" }, "ErrInvalid ErrUnreachable", "peer", "this host has no route to the far end 100.0.2.100", "ip route get"},
+		{"the far end's own line", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Remote, tunnel.Local = want.Addr("100.0.1.100"), want.Addr("100.0.2.100")
+		}, "ErrInvalid", "peer", "100.0.1.100 is this host's own address, on eth0", "the line for the far end, 100.0.2.100: type it there"},
 		{"the far end is this host", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.1.100") }, "ErrInvalid", "peer", "100.0.1.100 is this host's own address, on eth0", "the other host's address"},
 		{"the far end is another address of this host", func(_ *fake.World, tunnel *nm.Tunnel) {
 			tunnel.Remote, tunnel.Local = want.Addr("10.10.1.1"), want.Addr("100.0.1.100")
