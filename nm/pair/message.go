@@ -158,21 +158,37 @@ type Check struct {
 
 // Failure is why the far end did not do it.
 type Failure struct {
-	Kind  string   `json:"kind"` // a key of [kinds], or empty
+	Kind  string   `json:"kind"` // a name of [kinds], or empty
 	What  string   `json:"what"`
 	Hints []string `json:"hints"`
 }
 
-// kinds are the kinds of errors that go from host to host.
-var kinds = map[string]error{"invalid": fault.ErrInvalid, "unsupported": fault.ErrUnsupported, "not-permitted": fault.ErrNotPermitted,
-	"no-networkmanager": fault.ErrNoNetworkManager, "not-found": fault.ErrNotFound, "timeout": fault.ErrTimeout}
+// kinds are the kinds of errors that go from host to host. A kind that is also another comes before
+// that one.
+var kinds = []struct {
+	name string
+	kind error
+}{
+	{"not-permitted", fault.ErrNotPermitted}, {"no-networkmanager", fault.ErrNoNetworkManager}, {"unsupported", fault.ErrUnsupported},
+	{"timeout", fault.ErrTimeout}, {"not-found", fault.ErrNotFound}, {"invalid", fault.ErrInvalid},
+}
+
+// kindOf returns the kind with a name; nil for an unknown one.
+func kindOf(name string) error {
+	for _, k := range kinds {
+		if k.name == name {
+			return k.kind
+		}
+	}
+	return nil
+}
 
 // FailureOf returns an error as a message has it.
 func FailureOf(err error) *Failure {
 	f := &Failure{What: cut(strings.ReplaceAll(err.Error(), "\n", "; ")), Hints: fault.Hints(err)}
-	for name, kind := range kinds {
-		if errors.Is(err, kind) {
-			f.Kind = name
+	for _, k := range kinds {
+		if f.Kind == "" && errors.Is(err, k.kind) {
+			f.Kind = k.name
 		}
 	}
 	f.Hints = f.Hints[:min(len(f.Hints), 16)]
@@ -190,7 +206,7 @@ func (f *Failure) Error(host string) error {
 	if f == nil {
 		return &fault.Error{What: fault.Printable(host) + ": it failed, and did not say why"}
 	}
-	e := &fault.Error{Kind: kinds[f.Kind], What: fault.Printable(host) + ": " + fault.Printable(f.What)}
+	e := &fault.Error{Kind: kindOf(f.Kind), What: fault.Printable(host) + ": " + fault.Printable(f.What)}
 	var err error = e
 	for i, hint := range f.Hints {
 		hint = "on " + fault.Printable(host) + ": " + fault.Printable(hint)

@@ -3,6 +3,7 @@ package pair
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"slices"
@@ -101,6 +102,11 @@ func TestFailure(t *testing.T) {
 	hostile := (&Failure{What: "\x1b[2J", Hints: []string{"\x1b[2J"}}).Error("\x1b")
 	if !fault.IsPrintable(hostile.Error()) || !fault.IsPrintable(fault.Hints(hostile)[0]) {
 		t.Errorf("%q", hostile)
+	}
+	for _, k := range kinds { // the most exact of several
+		if f := FailureOf(fmt.Errorf("no: %w", k.kind)); f.Kind != k.name || !errors.Is(f.Error("linux2"), k.kind) {
+			t.Errorf("%s came as %q", k.name, f.Kind)
+		}
 	}
 	var none *Failure
 	if none.Error("linux2") == nil {
