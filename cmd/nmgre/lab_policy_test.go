@@ -169,6 +169,24 @@ func TestLabPolicyTold(t *testing.T) {
 		}
 		remove()
 	})
+	t.Run("rules that the kernel takes for one", func(t *testing.T) {
+		for _, first := range []string{"to 10.9.0.0/16 ", "tos 0x10 ", "not from 10.0.0.2 ", "fwmark 1 "} {
+			second := "table 100 priority 100"
+			if strings.HasPrefix(first, "not") {
+				second = "from 10.0.0.2 " + second
+			}
+			// the witness: a rule that is there is no error of ip's only if it differs
+			witness := lab.Linux1.Try("sh", "-c", "ip rule add "+first+"table 100 priority 100 && ip rule add "+second)
+			lab.Linux1.Run(t, "sh", "-c", "while ip rule del priority 100 2>&1; do :; done")
+			line := made + " --rule '" + first + "table 100 priority 100' --rule '" + second + "'"
+			if witness.Code != 0 {
+				typeLine(t, typed{line, exitInvalid, []string{"rule: the kernel may take", "give one of the two another priority"}, nil})
+				continue
+			}
+			typeLine(t, typed{line + " --rule 'to 100.0.2.100 table main priority 99'", exitDone, nil, nil})
+			remove()
+		}
+	})
 	t.Run("somebody else's rule", func(t *testing.T) {
 		lab.Linux1.Run(t, "sh", "-c", "ip rule add from 10.0.0.2 lookup 101 priority 100 && ip route add default via 100.0.1.1 table 101")
 		const names = "the rule 100: from 10.0.0.2 table 101 decides before"

@@ -15,6 +15,9 @@ import (
 func (p *preflight) decideRules(ctx context.Context, before, inProfile, atRoots []rule.Rule) error {
 	placed, notes, err := policy.Place(ctx, p.sys.Kernel, p.t.Rules, before)
 	p.t.Rules, p.notes, p.rules = placed, append(p.notes, notes...), policy.Assign(placed, inProfile, atRoots)
+	if err == nil {
+		err = policy.Rivals(placed, before)
+	}
 	return err
 }
 

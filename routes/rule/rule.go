@@ -124,6 +124,26 @@ func (r Rule) Conditions() bool {
 		r.IPProto != 0 || r.TOS != 0
 }
 
+// TakenFor says whether the kernel, which has o, takes a request for r as one for o, and refuses
+// it. It does so where o has more in "from", "to" or "tos", and where they differ in "not"
+// (rule_exists in net/core/fib_rules.c).
+func (r Rule) TakenFor(o Rule) bool {
+	if r == o {
+		return false
+	}
+	o.Not = r.Not
+	if !r.From.IsValid() {
+		o.From = r.From
+	}
+	if !r.To.IsValid() {
+		o.To = r.To
+	}
+	if r.TOS == 0 {
+		o.TOS = 0
+	}
+	return r == o
+}
+
 // Place gives each rule without a priority the first free one from [FirstChosen] on that is higher
 // than that of the rule before it in the list, so that the rules decide in the order of the list. A
 // priority is free if taken does not have it. It returns a new list, and false if there is no free
