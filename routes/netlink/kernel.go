@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -175,11 +176,13 @@ func timedOut(err error) error {
 
 // walk sends a request for a whole table and calls take with each message of the answer. When the
 // table changes while the kernel walks it, walk begins again, at most dumpTries times in all. It
-// calls begin before each try.
+// calls begin before each try. It sleeps a little longer before each: where there is one processor,
+// who has slept goes first, and reads the table before another process changes it once more.
 func (k *Kernel) walk(ctx context.Context, r request, begin func(), take func(body []byte) error) error {
 	r.flags |= unix.NLM_F_DUMP
 	var err error
-	for range dumpTries {
+	for try := range dumpTries {
+		time.Sleep(time.Duration(try) * time.Millisecond)
 		begin()
 		if err = k.exchange(ctx, r, take); !errors.Is(err, nl.ErrDumpInterrupted) {
 			return err
