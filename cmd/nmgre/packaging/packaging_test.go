@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +92,25 @@ func TestLicencesAreComplete(t *testing.T) {
 		if !strings.Contains(text, "\n"+path+" v") {
 			t.Errorf("%s is linked, and its licence is not there", path)
 		}
+	}
+}
+
+// A shipped program knows its commit, also where GOFLAGS tells Go to leave that out.
+func TestCommitIsKnown(t *testing.T) {
+	atTop(t)
+	t.Setenv("GOFLAGS", "-buildvcs=false")
+	program := filepath.Join(t.TempDir(), "nmgre")
+	r := shipment{version: "0.1.0", time: time.Unix(0, 0)}
+	if err := r.build(t.Context(), machine{name: runtime.GOARCH, goarch: runtime.GOARCH}, program); err != nil {
+		t.Fatal(err)
+	}
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" && len(s.Value) == 40 })
+	if commit < 0 {
+		t.Errorf("it knows only\n%s", info)
 	}
 }
 

@@ -113,10 +113,10 @@ func (r *shipment) makeFor(ctx context.Context, m machine, all bool) (made []str
 
 // build builds the program. Without the table of symbols it is a quarter smaller; its name of the
 // version, the commit and the date are in Go's build information all the same, and panics name
-// their lines.
+// their lines. The commit is wanted whatever GOFLAGS this machine has.
 func (r *shipment) build(ctx context.Context, m machine, to string) error {
 	fmt.Fprintf(os.Stderr, "packaging: nmgre for %s\n", m.name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -buildid= -X nmgre/cmd/nmgre/release.Version="+r.version, "-o", to, "./cmd/nmgre")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=auto", "-ldflags", "-s -w -buildid= -X nmgre/cmd/nmgre/release.Version="+r.version, "-o", to, "./cmd/nmgre")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+m.goarch)
 	if m.env != "" {
 		cmd.Env = append(cmd.Env, m.env)
