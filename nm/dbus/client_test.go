@@ -148,7 +148,7 @@ func TestNetworkManagerAbsent(t *testing.T) {
 	bus, c := start(t)
 	bus.Vanish()
 	for name, method := range methods(c) {
-		check(t, method(soon(t, 5*time.Second)), fault.ErrNoNetworkManager, "not running", "systemctl start NetworkManager")
+		check(t, method(soon(t, time.Minute)), fault.ErrNoNetworkManager, "not running", "systemctl start NetworkManager")
 		if t.Failed() {
 			t.Fatal(name)
 		}
@@ -205,6 +205,9 @@ var firstCalls = map[string][]string{
 	"SetRoutes": {"GetConnectionByUuid", "GetSettings", "Update2", "Get", "AddMatch"},
 }
 
+// promptly is how long a call may take that waits for nobody, on a machine that is very busy.
+const promptly = 10 * time.Second
+
 // TestHanging has a NetworkManager that does not answer. The method ends at the caller's deadline,
 // and the client works again afterwards.
 func TestHanging(t *testing.T) {
@@ -218,11 +221,11 @@ func TestHanging(t *testing.T) {
 				began := time.Now()
 				err := methods(c)[name](soon(t, 50*time.Millisecond))
 				check(t, err, fault.ErrTimeout, "time allowed", "journalctl")
-				if took := time.Since(began); took > time.Second {
+				if took := time.Since(began); took > promptly {
 					t.Errorf("took %v", took)
 				}
 				bus.Break(call, dbustest.Fault{})
-				if err := methods(c)[name](soon(t, 5*time.Second)); err != nil {
+				if err := methods(c)[name](soon(t, time.Minute)); err != nil {
 					t.Errorf("the second time: %v", err)
 				}
 				if call != "AddMatch" { // the bus may have taken a rule without an answer
@@ -256,10 +259,10 @@ func TestLost(t *testing.T) {
 					bus, c := start(t)
 					add(t, c)
 					bus.Break(call, f)
-					check(t, methods(c)[name](soon(t, 5*time.Second)), fault.ErrNoNetworkManager)
+					check(t, methods(c)[name](soon(t, time.Minute)), fault.ErrNoNetworkManager)
 					bus.Break(call, dbustest.Fault{})
 					bus.Return()
-					if err := methods(c)[name](soon(t, 5*time.Second)); err != nil {
+					if err := methods(c)[name](soon(t, time.Minute)); err != nil {
 						t.Errorf("after it: %v", err)
 					}
 				})
@@ -440,7 +443,7 @@ func TestActivate(t *testing.T) {
 			bus, c := start(t)
 			add(t, c)
 			bus.SetActivation(script)
-			if err := c.Activate(soon(t, 5*time.Second), dbustest.UUID); err != nil {
+			if err := c.Activate(soon(t, time.Minute), dbustest.UUID); err != nil {
 				t.Fatal(err)
 			}
 			if p := only(t, c); p.State != nm.StateActive || p.Device != "gre1" {
@@ -494,13 +497,13 @@ func TestActivateInterrupted(t *testing.T) {
 			bus.SetActivation(dbustest.Activation{Stuck: true})
 			time.AfterFunc(50*time.Millisecond, func() { interrupt(bus) })
 			began := time.Now()
-			check(t, c.Activate(soon(t, 5*time.Second), dbustest.UUID), fault.ErrNoNetworkManager)
-			if took := time.Since(began); took > time.Second {
+			check(t, c.Activate(soon(t, time.Minute), dbustest.UUID), fault.ErrNoNetworkManager)
+			if took := time.Since(began); took > promptly {
 				t.Errorf("took %v", took)
 			}
 			bus.Return()
 			bus.SetActivation(dbustest.Activation{})
-			if err := c.Activate(soon(t, 5*time.Second), dbustest.UUID); err != nil {
+			if err := c.Activate(soon(t, time.Minute), dbustest.UUID); err != nil {
 				t.Errorf("after it: %v", err)
 			}
 		})
@@ -514,12 +517,12 @@ func TestActivateDeleted(t *testing.T) {
 	bus.SetActivation(dbustest.Activation{Stuck: true})
 	other := connect(t, bus)
 	time.AfterFunc(50*time.Millisecond, func() { _ = other.Delete(context.Background(), dbustest.UUID) })
-	check(t, c.Activate(soon(t, 5*time.Second), dbustest.UUID), nil, "could not bring gre1 up")
+	check(t, c.Activate(soon(t, time.Minute), dbustest.UUID), nil, "could not bring gre1 up")
 }
 
 func TestDeactivateAndDelete(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	for _, step := range []func(context.Context, string) error{
 		c.Deactivate, c.Delete, // nothing there
 		func(context.Context, string) error { add(t, c); return nil },
@@ -548,10 +551,10 @@ func TestDeactivateLingering(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if err := c.Deactivate(soon(t, 10*time.Second), dbustest.UUID); err != nil {
+	if err := c.Deactivate(soon(t, time.Minute), dbustest.UUID); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took < lingerTime || took > 2*lingerTime {
+	if took := time.Since(began); took < lingerTime || took > lingerTime+promptly {
 		t.Errorf("took %v", took)
 	}
 }
@@ -571,7 +574,7 @@ func TestNoGoroutinesLeft(t *testing.T) {
 		_ = c.Activate(soon(t, 20*time.Millisecond), dbustest.UUID)
 		bus.SetActivation(dbustest.Activation{})
 		for _, step := range []func(context.Context, string) error{c.Activate, saving(c), c.Delete} {
-			if err := step(soon(t, 5*time.Second), dbustest.UUID); err != nil {
+			if err := step(soon(t, time.Minute), dbustest.UUID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -621,12 +624,12 @@ func TestFewQuestions(t *testing.T) {
 		other := dbustest.Tunnels["plain"]
 		other.Name = fmt.Sprintf("other%d", i)
 		uuid := fmt.Sprintf("11111111-1111-4111-8111-11111111111%d", i)
-		if err := errors.Join(c.Add(t.Context(), uuid, other), c.Activate(soon(t, 5*time.Second), uuid)); err != nil {
+		if err := errors.Join(c.Add(t.Context(), uuid, other), c.Activate(soon(t, time.Minute), uuid)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	bus.SetActivation(dbustest.Activation{})
-	err := c.Activate(soon(t, 5*time.Second), dbustest.UUID)
+	err := c.Activate(soon(t, time.Minute), dbustest.UUID)
 	if err == nil {
 		_, err = c.Save(t.Context(), dbustest.UUID)
 	}

@@ -12,7 +12,7 @@ import (
 // An edit that a process leaves behind is seen by the next one, which undoes it.
 func TestUpdateAbandoned(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	old := byHand(t, bus)
 	for _, up := range []bool{false, true} {
 		path := bus.Profiles()[0].Path
@@ -36,7 +36,7 @@ func TestUpdateAbandoned(t *testing.T) {
 			t.Fatal(err)
 		}
 		for begin := time.Now(); !p.Abandoned; time.Sleep(10 * time.Millisecond) {
-			if p, err = c.Get(ctx, dbustest.UUID); err != nil || time.Since(begin) > 5*time.Second {
+			if p, err = c.Get(ctx, dbustest.UUID); err != nil || time.Since(begin) > promptly {
 				t.Fatalf("when the process is gone: %+v, %v", p, err)
 			}
 		}
@@ -56,7 +56,7 @@ func TestUpdateAbandoned(t *testing.T) {
 func TestSaveEdited(t *testing.T) {
 	for _, unsaved := range []bool{false, true} {
 		bus, c := start(t)
-		ctx := soon(t, 10*time.Second)
+		ctx := soon(t, time.Minute)
 		byHand(t, bus)
 		if unsaved {
 			if _, err := c.Update(ctx, dbustest.UUID, nil, dbustest.Tunnels["plain"]); err != nil {

@@ -65,7 +65,7 @@ func TestForgedSignals(t *testing.T) {
 			bus.SetActivation(dbustest.Activation{Delay: delay, Lingering: true})
 			go forgeFor(bus, up, delay)
 			began := time.Now()
-			if err := c.Activate(soon(t, 10*time.Second), dbustest.UUID); err != nil {
+			if err := c.Activate(soon(t, time.Minute), dbustest.UUID); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(began); took < delay {
@@ -73,7 +73,7 @@ func TestForgedSignals(t *testing.T) {
 			}
 			go forgeFor(bus, up, lingerTime)
 			began = time.Now()
-			if err := c.Deactivate(soon(t, 10*time.Second), dbustest.UUID); err != nil {
+			if err := c.Deactivate(soon(t, time.Minute), dbustest.UUID); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(began); took < lingerTime {
@@ -147,7 +147,7 @@ func TestDeleteLeavesOthersLinks(t *testing.T) {
 		if p := only(t, client); p.Trial == c.private {
 			t.Errorf("%s: on trial %v", c.name, p.Trial)
 		}
-		if err := client.Delete(soon(t, 10*time.Second), dbustest.UUID); err != nil {
+		if err := client.Delete(soon(t, time.Minute), dbustest.UUID); err != nil {
 			t.Fatal(c.name, err)
 		}
 		if left := bus.HasLink("gre1"); left == c.deleted {

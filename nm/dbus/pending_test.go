@@ -17,7 +17,7 @@ import (
 // it, though NetworkManager would refuse some of the profile's properties.
 func TestPending(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	byHand(t, bus)
 	path := bus.Profiles()[0].Path
 	pending := func() string {

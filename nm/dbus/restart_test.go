@@ -14,7 +14,7 @@ import (
 // nor the link of one on trial.
 func TestDeleteWhileStarting(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	bus.SetStarting(true)
 	if err := c.Delete(ctx, dbustest.UUID); !errors.Is(err, fault.ErrNoNetworkManager) {
 		t.Errorf("a profile that is not there: %v", err)
@@ -41,7 +41,7 @@ func TestDeleteWhileStarting(t *testing.T) {
 // TestStarting has a NetworkManager that has its name on the bus already, but not its objects.
 func TestStarting(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	none := dbustest.Fault{Error: "org.freedesktop.DBus.Error.UnknownMethod", Text: "Object does not exist at path “/org/freedesktop/NetworkManager”"}
 	for _, member := range []string{"Get", "ListConnections", "GetConnectionByUuid", "GetPermissions"} {
 		bus.Break(member, none)
@@ -66,7 +66,7 @@ func TestStarting(t *testing.T) {
 // TestDeleteDenied has a user who may not delete the profile. It is not taken down either.
 func TestDeleteDenied(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	add(t, c)
 	if err := c.Activate(ctx, dbustest.UUID); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestDeleteDenied(t *testing.T) {
 // the link of the other alone.
 func TestDeleteLeavesTheWinner(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	add(t, c)
 	loser := nm.NewUUID()
 	if err := c.Add(ctx, loser, dbustest.Tunnels["plain"]); err != nil {

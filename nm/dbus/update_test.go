@@ -27,7 +27,7 @@ func byHand(t *testing.T, bus *dbustest.Bus) wire.Settings {
 // TestUpdate changes a profile in memory and undoes that, changes it again and saves it.
 func TestUpdate(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	old := byHand(t, bus)
 	changed := dbustest.Tunnels["plain"].Clone()
 	changed.MTU, changed.Name, changed.Zone = 1300, "gre9", "work"
@@ -69,7 +69,7 @@ func TestUpdateMakesNoLink(t *testing.T) {
 		byHand(t, bus)
 		changed := dbustest.Tunnels["plain"].Clone()
 		changed.MTU, changed.Name = 1300, name
-		if _, err := c.Update(soon(t, 10*time.Second), dbustest.UUID, nil, changed); err != nil {
+		if _, err := c.Update(soon(t, time.Minute), dbustest.UUID, nil, changed); err != nil {
 			t.Fatal(err)
 		}
 		calls := bus.Calls()
@@ -83,7 +83,7 @@ func TestUpdateMakesNoLink(t *testing.T) {
 // only, also after the undo.
 func TestUpdateOfAName(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	add(t, c)
 	own := wire.Settings(bus.Profiles()[0].Settings)
 	own.Set(wire.Connection, "id", "the office")
@@ -106,7 +106,7 @@ func TestUpdateOfAName(t *testing.T) {
 // TestUpdateFails checks that Update returns an undo in every case.
 func TestUpdateFails(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	undo, err := c.Update(ctx, dbustest.UUID, nil, dbustest.Tunnels["plain"])
 	check(t, err, fault.ErrNotFound)
 	if err := undo(ctx); err != nil {
@@ -130,7 +130,7 @@ func TestReapply(t *testing.T) {
 	for version, times := range map[string]int{"1.42.4": 2, "1.44.0": 1, "1.54.1": 1} {
 		bus, c := start(t)
 		bus.SetVersion(version)
-		ctx := soon(t, 10*time.Second)
+		ctx := soon(t, time.Minute)
 		both := dbustest.Tunnels["plain"].Clone()
 		both.Addresses = append(both.Addresses, want.CIDR("fd00::1/126"))
 		if err := c.Add(ctx, dbustest.UUID, both); err != nil {
@@ -192,7 +192,7 @@ func reapplies(bus *dbustest.Bus) (calls []dbustest.Call) {
 // undo does nothing.
 func TestUpdateOfAnother(t *testing.T) {
 	bus, c := start(t)
-	ctx := soon(t, 10*time.Second)
+	ctx := soon(t, time.Minute)
 	old := byHand(t, bus)
 	from, changed := dbustest.Tunnels["plain"].Clone(), dbustest.Tunnels["plain"].Clone()
 	from.MTU, changed.TTL = 1300, 9

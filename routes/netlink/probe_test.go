@@ -187,17 +187,17 @@ func TestProbeLinkLocal(t *testing.T) {
 
 func TestProbeTime(t *testing.T) {
 	ns := router(t)
-	probe := kernel.Probe{Dev: "v0", From: want.Addr("10.9.0.1"), To: want.Addr("10.9.0.2"), Count: 10, Interval: time.Second, Enough: 1}
+	probe := kernel.Probe{Dev: "v0", From: want.Addr("10.9.0.1"), To: want.Addr("10.9.0.2"), Count: 10, Interval: time.Minute, Enough: 1}
 	began := time.Now()
 	got, err := ns.probe(context.Background(), probe)
-	if took := time.Since(began); err != nil || got.Sent != 1 || got.Received != 1 || took > 900*time.Millisecond {
+	if took := time.Since(began); err != nil || got.Sent != 1 || got.Received != 1 || took > 10*time.Second {
 		t.Errorf("one answer is enough: %+v, %v after %s", got, err, took)
 	}
 
 	probe.To, probe.Interval = want.Addr("10.63.0.1"), 10*time.Millisecond
 	began = time.Now()
 	got, err = ns.probe(context.Background(), probe)
-	if took := time.Since(began); err != nil || got.Sent != 10 || got.Received != 0 || took < 100*time.Millisecond || took > 5*time.Second {
+	if took := time.Since(began); err != nil || got.Sent != 10 || got.Received != 0 || took < 100*time.Millisecond || took > 10*time.Second {
 		t.Errorf("silence: %+v, %v after %s", got, err, took)
 	}
 
@@ -206,7 +206,7 @@ func TestProbeTime(t *testing.T) {
 	defer cancel()
 	began = time.Now()
 	got, err = ns.probe(ctx, probe)
-	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || got.Sent > 1 || took > 5*time.Second {
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || got.Sent > 1 || took > 10*time.Second {
 		t.Errorf("context: %+v, %v after %s", got, err, took)
 	}
 }
