@@ -183,7 +183,7 @@ func (s *rulesDiff) send(ctx context.Context, k *Kernel) error {
 			return err
 		}
 	}
-	for _, i := range s.result.Added {
+	for _, i := range policy.LastFirst(s.want, s.result.Added) {
 		start := b.begin(unix.RTM_NEWRULE, unix.NLM_F_CREATE)
 		b.buf = policy.Append(b.buf, &s.want[i])
 		if err := b.end(ctx, start, i); err != nil {

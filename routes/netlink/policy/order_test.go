@@ -1,24 +1,23 @@
 package policy
 
 import (
+	"slices"
 	"testing"
 
 	"nmgre/routes/rule"
-	"nmgre/testdata/want"
 )
 
-// Rules of the routing policy as bytes, in the machine's own order.
-func TestGoldenBytes(t *testing.T) {
-	messages := make(map[string][]byte)
-	for _, spec := range []string{
-		"from 10.0.0.2 table 100 priority 1000", "from 10.0.0.0/8 to 10.9.0.0/16 iif gre1 oif lan1 fwmark 0x7/0xff table main suppress_prefixlength 0 priority 19000",
-		"from fd00::/8 dport 80-443 sport 7 ipproto tcp table 70000 suppress_ifgroup 7 priority 2", "from ::/0 tos 0x10 prohibit priority 9", "from 10.0.0.2 uidrange 5-1000 blackhole priority 3",
-	} {
-		r, err := rule.Parse(spec)
-		if err != nil {
-			t.Fatalf("%s: %v", spec, err)
-		}
-		messages[spec] = Append(nil, &r)
+// Those of a later priority are sent first, and those of one priority in their order.
+func TestLastFirst(t *testing.T) {
+	var all []rule.Rule
+	for _, spec := range []string{"from 10.0.0.1 table 300 priority 5", "from 10.0.0.2 table 300 priority 5", "from 10.0.0.3 table 300 priority 7", "from fd00::1 table 300 priority 6"} {
+		all = append(all, rule.MustParse(spec))
 	}
-	want.GoldenBytes(t, "rules", messages)
+	added := []int{0, 1, 2, 3}
+	if order := LastFirst(all, added); !slices.Equal(order, []int{2, 3, 0, 1}) || !slices.Equal(added, []int{0, 1, 2, 3}) {
+		t.Errorf("%v of %v", order, added)
+	}
+	if order := LastFirst(all, []int{1, 3}); !slices.Equal(order, []int{3, 1}) {
+		t.Errorf("of two: %v", order)
+	}
 }
