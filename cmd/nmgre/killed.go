@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"nmgre"
 	"nmgre/cmd/nmgre/far"
 	"nmgre/cmd/nmgre/watchdog"
 )
@@ -15,6 +18,19 @@ import (
 func (a *app) watch() func() {
 	a.dog = watchdog.Start(a.exe)
 	return a.dog.Done
+}
+
+// changing calls do with a host, for as long as --wait and --confirm allow. With --confirm a process
+// is ready that undoes the change if this one is killed.
+func (a *app) changing(cmd *cobra.Command, wait time.Duration, do func(context.Context, *nmgre.Host) error) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), wait+a.confirm)
+	defer cancel()
+	return a.withHost(ctx, func(host *nmgre.Host) error {
+		if a.confirm > 0 {
+			defer a.watch()()
+		}
+		return do(ctx, host)
+	})
 }
 
 // killedCommand makes the command of that process. It reads the undo from standard input.

@@ -66,12 +66,7 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), run.wait+a.confirm)
-			defer cancel()
-			return a.withHost(ctx, func(host *nmgre.Host) error {
-				if a.confirm > 0 {
-					defer a.watch()()
-				}
+			return a.changing(cmd, run.wait, func(ctx context.Context, host *nmgre.Host) error {
 				changed, err := host.ChangeRoutes(ctx, args[0], change)
 				if err != nil {
 					return err

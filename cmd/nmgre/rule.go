@@ -63,12 +63,7 @@ func (a *app) ruleChange(verb, short string, change func(name string, old, words
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), run.wait+a.confirm)
-			defer cancel()
-			return a.withHost(ctx, func(host *nmgre.Host) error {
-				if a.confirm > 0 {
-					defer a.watch()()
-				}
+			return a.changing(cmd, run.wait, func(ctx context.Context, host *nmgre.Host) error {
 				planned, err := host.ChangeRules(ctx, args[0], func(old []rule.Rule) ([]rule.Rule, error) { return change(fault.Operand(args[0]), old, wanted) })
 				if err != nil {
 					return err

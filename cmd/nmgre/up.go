@@ -32,13 +32,8 @@ func (a *app) changeCommand(use, short, done, back string, change func(*nmgre.Ho
 			if err := checkWait(wait); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), wait+a.confirm)
-			defer cancel()
-			return a.withHost(ctx, func(host *nmgre.Host) error {
-				if a.confirm > 0 {
-					a.back = back + " " + args[0]
-					defer a.watch()()
-				}
+			a.back = back + " " + args[0]
+			return a.changing(cmd, wait, func(ctx context.Context, host *nmgre.Host) error {
 				profile, err := change(host, ctx, args[0])
 				if errors.Is(err, fault.ErrCutsOff) && cmd.Flags().Lookup("force") != nil {
 					return &fault.Error{Err: err, Hint: "or add --force, if you can reach this host in another way"}
