@@ -20,8 +20,8 @@ func (a *app) watch() func() {
 	return a.dog.Done
 }
 
-// changing calls do with a host, for as long as --wait and --confirm allow. With --confirm a process
-// is ready that undoes the change if this one is killed.
+// changing calls do with a host, for as long as --wait and --confirm allow. With --confirm a
+// process is ready that undoes the change if this one is killed.
 func (a *app) changing(cmd *cobra.Command, wait time.Duration, do func(context.Context, *nmgre.Host) error) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), wait+a.confirm)
 	defer cancel()
