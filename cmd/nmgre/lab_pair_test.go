@@ -25,6 +25,12 @@ func TestLabPair(t *testing.T) {
 	}
 	mustEqual(t, "after a dry run, linux1", before1, lab.Linux1.Snapshot(t))
 	mustEqual(t, "after a dry run, linux2", before2, lab.Linux2.Snapshot(t))
+	// By a jump host, to an address that is not the outer one; and with a configuration for people.
+	lab.Linux1.Run(t, "sh", "-c", "cat > /root/.ssh/config <<E\n"+officeConfig+"E")
+	plan = nmgreOn(t, lab.Linux1, exitDone, "pair", "office", "--dry-run")
+	if !strings.Contains(plan.Stdout, "ssh came to office at 10.10.2.1, but not from here") || !strings.Contains(plan.Stdout, "remote 100.0.2.100 local 100.0.1.100") {
+		t.Errorf("the plan by a jump host: %s", plan)
+	}
 	for host, more := range map[string][]string{"linux2": nil, "ann@linux2": {"--become"}} {
 		r := nmgreOn(t, lab.Linux1, exitDone, append([]string{"pair", host}, more...)...)
 		t.Logf("%s%s", r.Stderr, r.Stdout)
@@ -56,6 +62,20 @@ func TestLabPair(t *testing.T) {
 		mustEqual(t, "after delete, linux2", before2, lab.Linux2.Snapshot(t))
 	}
 }
+
+// officeConfig is for ssh. What it says beside where the host is would leave pair without an answer.
+const officeConfig = `Host office
+  HostName 10.10.2.1
+  HostKeyAlias linux2
+  ProxyJump linux2
+  SessionType none
+  ForkAfterAuthentication yes
+  StdinNull yes
+  RemoteCommand tmux attach
+  RequestTTY force
+  PermitLocalCommand yes
+  LocalCommand cat
+`
 
 // A step that is not permitted, a host that is not known and a program that is not there are named,
 // with the remedy, and nothing is left; a host without nmgre gets a copy for the time of the call;

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -99,13 +100,28 @@ func Dial(_ context.Context, opts Options) (*Conn, error) {
 }
 
 // words are ssh's arguments. Options that would make the connection something else than a pipe are
-// switched off; everything else is as the user has configured it.
+// switched off, as scp does; everything else is as the user has configured it.
 func (o Options) words(line string) []string {
-	words := []string{"-T", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"}
+	words := []string{"-T", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-o", "PermitLocalCommand=no"}
+	if knows(newer) {
+		words = append(words, newer...)
+	}
 	if !hasTerminal() {
 		words = append(words, "-o", "BatchMode=yes")
 	}
 	return append(words, "--", o.Host, line)
+}
+
+// newer are options that OpenSSH has had since 8.7, by which a host's configuration can ask for no
+// command, for no input, or for an ssh that goes to the background.
+var newer = []string{"-o", "SessionType=default", "-o", "ForkAfterAuthentication=no", "-o", "StdinNull=no"}
+
+// knows reports whether this ssh takes the options: it ends at one that it does not know. The
+// option IgnoreUnknown would not do, since it would take the place of the user's own.
+func knows(options []string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return exec.CommandContext(ctx, "ssh", append(slices.Clone(options), "-V")...).Run() == nil
 }
 
 // hasTerminal reports whether ssh can ask a person.

@@ -26,7 +26,7 @@ func fakeSSH(t *testing.T, programs map[string]string) (args func() []string) {
 			t.Fatal(err)
 		}
 	}
-	write("ssh", `printf '%s\n' "$@" > `+file+"\nfor last; do :; done\nexec sh -c \"$last\"\n")
+	write("ssh", "for last; do :; done\n[ \"$last\" != -V ] || exit ${SSH_KNOWS:-0}\n"+`printf '%s\n' "$@" > `+file+"\nexec sh -c \"$last\"\n")
 	for name, text := range programs {
 		write(name, text)
 	}
@@ -69,6 +69,33 @@ func TestDial(t *testing.T) {
 	for _, word := range got {
 		if strings.Contains(strings.ToLower(word), "hostkey") {
 			t.Errorf("it decides about host keys: %q", got)
+		}
+	}
+}
+
+// A host's configuration that asks for something else than a command with a pipe is overruled. An
+// old ssh ends at an option that it does not know, so that it is given the old ones alone.
+func TestOverruled(t *testing.T) {
+	for status, want := range map[string]bool{"0": true, "255": false} {
+		args := fakeSSH(t, map[string]string{"nmgre": ""})
+		t.Setenv("SSH_KNOWS", status)
+		c, err := Dial(t.Context(), Options{Host: "linux2"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		got := args()
+		for _, word := range []string{"SessionType=default", "ForkAfterAuthentication=no", "StdinNull=no"} {
+			if slices.Contains(got, word) != want {
+				t.Errorf("an ssh that ends with %s at new options is called as ssh %q", status, got)
+			}
+		}
+		for _, word := range []string{"RemoteCommand=none", "PermitLocalCommand=no", "ClearAllForwardings=yes"} {
+			if !slices.Contains(got, word) {
+				t.Errorf("no %s: ssh %q", word, got)
+			}
 		}
 	}
 }
