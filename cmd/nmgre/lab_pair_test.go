@@ -63,7 +63,7 @@ func TestLabPair(t *testing.T) {
 	}
 }
 
-// officeConfig is for ssh. What it says beside where the host is would leave pair without an answer.
+// officeConfig is for ssh. Without its overruling pair would get no answer.
 const officeConfig = `Host office
   HostName 10.10.2.1
   HostKeyAlias linux2
