@@ -28,7 +28,8 @@ var ErrUnknown = errors.New("not readable in bulk")
 // properties "addresses" and "routes", which address-data and route-data have replaced.
 type Settings = map[string]map[string]dbus.Variant
 
-// Answer is the answer for one path. Err is a [dbus.Error] from NetworkManager or the bus, or
+// Answer is the answer for one path. Its Settings are good until the function that got it returns:
+// their memory is used again. Err is a [dbus.Error] from NetworkManager or the bus, or
 // [ErrUnknown].
 type Answer struct {
 	Settings Settings
@@ -88,6 +89,7 @@ type reading struct {
 	paths    []dbus.ObjectPath
 	each     func(int, Answer)
 	message  []byte // memory for a message, used again for the next
+	spare    spare
 }
 
 // firstSerial is the serial number of the call for the first path. Hello has number 1.
@@ -178,7 +180,7 @@ func (r *reading) receive(sent int) (bool, error) {
 	case m.signature != "a{sa{sv}}":
 		a.Err = ErrUnknown
 	default:
-		a.Settings, a.Err = decodeSettings(m.body, m.big)
+		a.Settings, a.Err = decodeSettings(m.body, m.big, &r.spare)
 	}
 	r.each(int(i), a)
 	return true, nil
@@ -251,30 +253,27 @@ func readFull(in *bufio.Reader, into []byte) error {
 	return nil
 }
 
-// readFields reads the header fields, an array of (yv).
+// readFields reads the header fields, an array of (yv). It makes no strings of the others, which
+// each message has: its sender and receiver.
 func (m *message) readFields(fields []byte) error {
 	d := &decoder{data: fields, big: m.big}
 	for d.at < len(d.data) {
 		d.align(8)
 		code := d.byte()
-		signature := d.signature()
-		v := d.value(signature)
+		switch signature := d.signature(); {
+		case signature == "s" && code == fieldErrorName:
+			m.errorName, _ = d.text()
+		case signature == "s" || signature == "o":
+			d.skipText()
+		case signature == "u" && code == fieldReplySerial:
+			m.replyTo = uint32(d.number(4))
+		case signature == "g" && code == fieldSignature:
+			m.signature = d.signature()
+		default:
+			d.value(signature)
+		}
 		if d.err != nil {
 			return d.err
-		}
-		switch x := v.(type) {
-		case uint32:
-			if code == fieldReplySerial {
-				m.replyTo = x
-			}
-		case string:
-			if code == fieldErrorName {
-				m.errorName = x
-			}
-		case dbus.Signature:
-			if code == fieldSignature {
-				m.signature = x.String()
-			}
 		}
 	}
 	return nil

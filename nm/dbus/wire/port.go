@@ -74,11 +74,14 @@ const (
 // mac returns the Ethernet address that the profile gives to the device, in small letters with
 // colons. It is empty where there is none, or a word such as "stable".
 func (s Settings) mac() string {
-	text, err := nm.ParseMAC(s.Text(wired, assignedMAC))
-	if err != nil {
+	text := s.Text(wired, assignedMAC)
+	if text == "" { // as in most profiles, whose reading is to be quick
 		return ""
 	}
-	return text
+	if text, err := nm.ParseMAC(text); err == nil {
+		return text
+	}
+	return ""
 }
 
 // encodeMAC writes the Ethernet address into settings that still have their old mode. A word that
