@@ -13,6 +13,7 @@ PREFIX  ?= /usr/local
 
 # Nothing here needs C. With one setting everywhere, Go compiles each package once.
 export CGO_ENABLED := 0
+export GOFLAGS     := $(filter-out -trimpath,$(shell go env GOFLAGS 2>/dev/null)) -trimpath
 
 # testdata/ is left out of ./... by Go itself, but the lab's own Go code is code like any other.
 PACKAGES := ./... ./testdata/fake ./testdata/onecall ./testdata/lab/... ./testdata/netns ./testdata/pictures ./testdata/want

@@ -4,8 +4,8 @@
 # Builds the deb, rpm and apk of this machine's kind twice, in two folders and two environments, and
 # wants the same bytes. Has Debian's checkers look at them, and compares the three lists of files.
 # Then installs, upgrades, removes and purges the deb in the lab, on each SUITE (bookworm trixie
-# forky): TestLabPackages and TestLabPackagesAmongOthers. "packages.sh build" only builds, for who has
-# processors to spare.
+# forky): TestLabPackages and TestLabPackagesAmongOthers. "packages.sh check" does all but the lab, for
+# who has processors to spare, and "packages.sh programs" only installs the checkers.
 #
 # It needs root where the checkers are to be installed, or the lab to be built.
 set -eu
@@ -26,7 +26,6 @@ build() {
 	go run ./$packaging packages -arch amd64 "$work/here"
 	go run ./$packaging packages -arch amd64 -format deb -version $older "$work/older"
 	build_elsewhere
-	touch "$work/built"
 }
 
 # build_elsewhere: from another folder, with other settings of the machine. What is not committed
@@ -130,15 +129,21 @@ in_the_lab() { # SUITE...
 	done
 }
 
-if [[ ${1-} == build ]]; then
+check_all() {
 	build
+	same_bytes
+	need_checkers
+	same_files
+	check
+	touch "$work/checked"
+}
+
+if [[ ${1-} == programs ]]; then
+	need_checkers
 	exit
 fi
-# What was built just now, and of these very files, is good.
-[[ ${NMGRE_PACKAGES_BUILT-} == 1 && -e $work/built ]] || build
-same_bytes
-need_checkers
-same_files
-check
+# What was checked just now, and of these very files, is good.
+[[ ${NMGRE_PACKAGES_CHECKED-} == 1 && -e $work/checked ]] || check_all
+[[ ${1-} != check ]] || exit 0
 (($#)) || set -- bookworm trixie forky
 in_the_lab "$@"
