@@ -47,7 +47,7 @@ func linked(ctx context.Context) ([]module, error) {
 
 func linkedFor(ctx context.Context, m machine, found map[string]module) error {
 	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Module", "./cmd/nmgre")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+m.goarch)
+	cmd.Env = m.environment()
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

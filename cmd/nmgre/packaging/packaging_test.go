@@ -95,14 +95,18 @@ func TestLicencesAreComplete(t *testing.T) {
 	}
 }
 
-// A shipped program knows its commit, also where GOFLAGS tells Go to leave that out.
-func TestCommitIsKnown(t *testing.T) {
+// A shipped program is the same, and knows its commit, whatever a machine's settings ask of Go.
+func TestSettingsOfAMachine(t *testing.T) {
 	atTop(t)
-	t.Setenv("GOFLAGS", "-buildvcs=false")
-	program := filepath.Join(t.TempDir(), "nmgre")
-	r := shipment{version: "0.1.0", time: time.Unix(0, 0)}
-	if err := r.build(t.Context(), machine{name: runtime.GOARCH, goarch: runtime.GOARCH}, program); err != nil {
-		t.Fatal(err)
+	plain := shippedHere(t)
+	t.Setenv("GOFLAGS", "-buildvcs=false -tags=man -mod=readonly -gcflags=nmgre/cmd/nmgre=-N -cover")
+	for _, setting := range []string{"GOAMD64=v3", "GOARM64=v8.1", "GOFIPS140=latest", "GOEXPERIMENT=nogreenteagc", "CGO_ENABLED=1", "TZ=Asia/Kathmandu"} {
+		name, value, _ := strings.Cut(setting, "=")
+		t.Setenv(name, value)
+	}
+	program := shippedHere(t)
+	if want, got := bytesOf(t, plain), bytesOf(t, program); want != got {
+		t.Errorf("the settings make another program: %d and %d bytes", len(want), len(got))
 	}
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
@@ -111,6 +115,41 @@ func TestCommitIsKnown(t *testing.T) {
 	commit := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" && len(s.Value) == 40 })
 	if commit < 0 {
 		t.Errorf("it knows only\n%s", info)
+	}
+}
+
+// shippedHere builds the program for this kind of processor, as it is shipped.
+func shippedHere(t *testing.T) (program string) {
+	t.Helper()
+	i := slices.IndexFunc(machines, func(m machine) bool { return m.goarch == runtime.GOARCH })
+	if i < 0 {
+		t.Fatalf("nmgre is not shipped for %s", runtime.GOARCH)
+	}
+	program = filepath.Join(t.TempDir(), "nmgre")
+	if err := (&shipment{version: "0.1.0", time: time.Unix(0, 0)}).build(t.Context(), machines[i], program); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+func bytesOf(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Words of GOFLAGS that change the program are left out.
+func TestShippedFlags(t *testing.T) {
+	for flags, want := range map[string]string{
+		"": "-trimpath", "-tags=man -cover": "-trimpath", "-p=1 -trimpath": "-trimpath -p=1",
+		"-mod=vendor  -modcacherw -ldflags=-X=a.b=c": "-trimpath -mod=vendor -modcacherw", "'-ldflags=-s -modern' -p=2": "-trimpath -p=2",
+	} {
+		if got := shippedFlags(flags); got != want {
+			t.Errorf("%q: got %q, want %q", flags, got, want)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,35 @@ var machines = []machine{
 	{"ppc64le", "ppc64le", "GOPPC64=power8", "ppc64le"},
 	{"s390x", "s390x", "", "s390x"},
 	{"riscv64", "riscv64", "GORISCV64=rva20u64", "riscv64"},
+}
+
+// environment returns this machine's environment without its own wishes for a program: two builds
+// of the same files must be equal. `go env -w` keeps wishes too, and only a value that is not empty
+// goes before those.
+func (m machine) environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(setting string) bool {
+		return strings.HasPrefix(setting, "GOEXPERIMENT=")
+	})
+	env = append(env, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+m.goarch, "GOFLAGS="+shippedFlags(os.Getenv("GOFLAGS")), "GOFIPS140=off", "GOWORK=off")
+	if m.env != "" {
+		env = append(env, m.env)
+	}
+	return env
+}
+
+// flagWords are those of GOFLAGS. One with spaces has quotation marks around it.
+var flagWords = regexp.MustCompile(`'[^']*'|"[^"]*"|[^ \t]+`)
+
+// shippedFlags keeps the words of GOFLAGS that say where modules are found and how many processes
+// run. All others, such as -tags and -gcflags, change the program.
+func shippedFlags(flags string) string {
+	kept := []string{"-trimpath"}
+	for _, word := range flagWords.FindAllString(flags, -1) {
+		if strings.HasPrefix(word, "-mod") || strings.HasPrefix(word, "-p=") {
+			kept = append(kept, word)
+		}
+	}
+	return strings.Join(kept, " ")
 }
 
 // shipment is a set of packages of one version.
@@ -113,14 +143,11 @@ func (r *shipment) makeFor(ctx context.Context, m machine, all bool) (made []str
 
 // build builds the program. Without the table of symbols it is a quarter smaller; its name of the
 // version, the commit and the date are in Go's build information all the same, and panics name
-// their lines. The commit is wanted whatever GOFLAGS this machine has.
+// their lines. The commit is wanted whatever settings this machine has.
 func (r *shipment) build(ctx context.Context, m machine, to string) error {
 	fmt.Fprintf(os.Stderr, "packaging: nmgre for %s\n", m.name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=auto", "-ldflags", "-s -w -buildid= -X nmgre/cmd/nmgre/release.Version="+r.version, "-o", to, "./cmd/nmgre")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+m.goarch)
-	if m.env != "" {
-		cmd.Env = append(cmd.Env, m.env)
-	}
+	cmd.Env = m.environment()
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build nmgre for %s: %w", m.name, err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func printSize(ctx context.Context) error {
 	whole, shipped := filepath.Join(folder, "whole"), filepath.Join(folder, "shipped")
 	for to, flags := range map[string]string{whole: "", shipped: "-s -w"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", flags, "-o", to, "./cmd/nmgre")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = machine{goarch: runtime.GOARCH}.environment()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build nmgre: %w\n%s", err, out)
 		}
