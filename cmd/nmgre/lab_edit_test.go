@@ -125,8 +125,8 @@ func TestLabEditFlaps(t *testing.T) {
 	joinEnds(t)
 	number := index(t, lab.Linux1, "gre1")
 	for _, args := range [][]string{
-		{"--key", "42"}, {"--ttl", "77"}, {"--input-key", "7", "--output-key", "9"}, {"--key", "none", "--tos", "inherit"},
-	} {
+		{"--input-key", "7", "--output-key", "9"}, {"--key", "none", "--tos", "inherit"}, {"--key", "42"}, {"--ttl", "77", "--key", "none"},
+	}[:ofSweep(2, 4)] {
 		for _, e := range []end{left, right} {
 			mirrored := args
 			if e == right && args[0] == "--input-key" {
@@ -206,7 +206,9 @@ func TestLabEditRefused(t *testing.T) {
 		{"--mtu 1476", exitDone}, {"--mtu 1400 --dry-run", exitDone},
 	} {
 		nmgreOn(t, lab.Linux1, c.code, append([]string{"edit", "gre1"}, strings.Fields(c.args)...)...)
-		mustEqual(t, c.args, before, lab.Linux1.Snapshot(t))
+		if c.code != exitInvalid || isSweep() { // those that are not valid have one look together
+			mustEqual(t, c.args, before, lab.Linux1.Snapshot(t))
+		}
 	}
 	if r := lab.Linux1.TryAs(1000, "nmgre", "edit", "gre1", "--mtu", "1400"); r.Code != exitNotPermitted {
 		t.Errorf("as a user: %s", r)
@@ -227,11 +229,10 @@ func TestLabEditInterrupted(t *testing.T) {
 	for _, args := range [][]string{{"edit", "gre1", "--mtu", "1400"}, {"edit", "gre1", "--key", "7", "--address", "172.18.0.1/30"}} {
 		// an edit that nobody confirms is undone
 		took := lab.Linux1.Try("nmgre", append(args, "--confirm", "1s")...).Took
-		const moments = 5
-		interrupted := 0
+		moments, interrupted := ofSweep(3, 5), 0
 		for i := range moments {
 			p := lab.Linux1.Start(t, "nmgre", args...)
-			time.Sleep(took * time.Duration(i+1) / (moments + 1))
+			time.Sleep(took * time.Duration(i+1) / time.Duration(moments+1))
 			_ = p.Signal(syscall.SIGINT) // it may have ended already
 			if p.Wait(t).Code == exitDone {
 				nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "1476", "--key", "none", "--address", "172.16.0.1/30")

@@ -193,3 +193,12 @@ func TestLinesForTheFarEnd(t *testing.T) {
 
 // isSweep says whether make test-all runs, which may take an hour.
 func isSweep() bool { return os.Getenv("NMGRE_LAB_LINES") == "1" }
+
+// ofSweep returns how often a test tries the same thing at another moment: few times in make test,
+// many times in a sweep.
+func ofSweep(few, many int) int {
+	if isSweep() {
+		return many
+	}
+	return few
+}

@@ -522,13 +522,14 @@ func TestLabDeletedByNmcli(t *testing.T) {
 	// NetworkManager calls no hook when a profile that is down is deleted
 	nmgreOn(t, lab.Linux1, exitDone, "list")
 	gone("deleted while it was down")
-	for i := range 8 {
+	rounds := ofSweep(3, 8)
+	for i := range rounds {
 		nmgreOn(t, lab.Linux1, exitDone, create...)
 		hooks := []*lab.Process{
 			lab.Linux1.Start(t, "/usr/local/bin/nmgre", "hook", "gre1", "up"),
 			lab.Linux1.Start(t, "/usr/local/bin/nmgre", "hook", "gre1", "reapply"),
 		}
-		time.Sleep(time.Duration(i) * 20 * time.Millisecond)
+		time.Sleep(time.Duration(i) * 140 * time.Millisecond / time.Duration(rounds-1))
 		lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
 		for _, hook := range hooks {
 			hook.Wait(t)
@@ -553,7 +554,7 @@ func TestLabHooksAtOnce(t *testing.T) {
 		{"CONNECTION_UUID=$(touch /tmp/evil-ran)"},
 		{},
 	}
-	for round := range 5 {
+	for round := range ofSweep(2, 5) {
 		var hooks []*lab.Process
 		for _, environment := range environments {
 			for _, args := range [][]string{{"gre1", "up"}, {"$(touch /tmp/evil-ran)", "up"}, {"--help", "down"}, {"", ""}, {"gre1\n", "reapply"}, {strings.Repeat("x", 10_000), "pre-up"}} {
