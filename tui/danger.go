@@ -63,7 +63,7 @@ func (m *Model) confirm(ctx context.Context, back *undo) error {
 		err = m.confirmOnScreen(ctx, back)
 	}
 	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+		return fault.Cause(ctx)
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"nmgre/nm/dbus/seen"
 	"nmgre/nm/dbus/socket"
 	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // Options are those of [Connect].
@@ -119,7 +120,7 @@ func dial(ctx context.Context, options Options) (*link, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	err = l.greet(ctx, conn)
 	if !stop() {
-		err = context.Cause(ctx)
+		err = fault.Cause(ctx)
 	}
 	if err != nil {
 		_ = conn.Close()

@@ -49,7 +49,7 @@ func silent(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := fault.Cause(ctx); cause != nil {
 		return cause
 	}
 	return err

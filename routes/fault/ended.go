@@ -32,7 +32,33 @@ func Ended(ctx context.Context, err error) error {
 // [context.DeadlineExceeded], in words for a person. It is an [ErrTimeout] after the deadline.
 func Interrupted(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Kind: ErrTimeout, What: "it took too long", Hint: "allow more with --wait", Err: err}
+		return &Error{Kind: ErrTimeout, What: tooLong, Hint: "allow more with --wait", Err: err}
 	}
-	return &Error{What: "interrupted", Err: err}
+	return &Error{What: interrupted, Err: err}
+}
+
+const (
+	interrupted = "interrupted"
+	tooLong     = "it took too long"
+)
+
+// Cause is why ctx has ended; nil if it has not. A signal to this process is an interruption like
+// any other, whatever Go calls it.
+func Cause(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		return context.Canceled
+	}
+	return cause
+}
+
+// words is the text of an error. The ends of a context have Go's words, which are not for a person.
+func words(err error) string {
+	switch err { //nolint:errorlint // the bare errors; what wraps one has words of its own
+	case context.Canceled:
+		return interrupted
+	case context.DeadlineExceeded:
+		return tooLong
+	}
+	return err.Error()
 }

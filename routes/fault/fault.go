@@ -79,7 +79,9 @@ func (e *Error) Error() string {
 		parts = append(parts, e.What)
 	}
 	if e.Err != nil {
-		parts = append(parts, e.Err.Error())
+		if cause := words(e.Err); cause != e.What {
+			parts = append(parts, cause)
+		}
 	}
 	return strings.Join(parts, ": ")
 }

@@ -108,6 +108,15 @@ func (n *Near) dial(ctx context.Context) (*line, *pair.Hello, error) {
 	return l, m.Hello, nil
 }
 
+// interrupted is the failure of work that a person may have interrupted. Their signal ends ssh too,
+// and it is no news then that the connection is gone.
+func interrupted(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, errEnded) {
+		return fault.Interrupted(ctx.Err())
+	}
+	return err
+}
+
 // endedBecause prefers the reason of ssh to that of the conversation.
 func (n *Near) endedBecause(err, closed error) error {
 	if closed != nil && (errors.Is(err, errEnded) || errors.Is(err, errSilent)) {
@@ -393,6 +402,7 @@ func (w *making) failed(ctx context.Context, cause error) error {
 	if w.note != "" {
 		_ = forget(w.note) // this end is gone
 	}
+	cause = interrupted(ctx, cause)
 	told := ctx.Err() != nil // by the person, who knows why ssh has ended, too
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undone)
 	defer cancel()

@@ -126,7 +126,7 @@ func TestPlanWithHangingFarEnd(t *testing.T) {
 		defer cancel()
 		begin := time.Now()
 		_, err := near.Plan(ctx, pair.Wish{Near: nm.NewTunnel()}, "")
-		if err == nil || err.Error() != "it took too long: context deadline exceeded" {
+		if err == nil || err.Error() != "it took too long" {
 			t.Errorf("%v", err)
 		}
 		if took := time.Since(begin); took > 18*time.Second {
@@ -150,4 +150,25 @@ func TestForgetCopy(t *testing.T) {
 		}
 	}
 	App{}.forgetCopy()
+}
+
+// cutOff is a connection that the signal of a person ends, too, as Ctrl-C ends ssh.
+type cutOff struct{ hangs }
+
+func (c cutOff) Close() error { return errors.New("ssh could not connect") }
+
+// Who interrupts pair hears that, and not that ssh has ended.
+func TestPlanInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, told := newWired(), []string(nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		line := cutOff{hangs{io.Discard, make(chan struct{})}}
+		dial := func(context.Context) (Line, error) { return line, nil }
+		time.AfterFunc(time.Second, func() { line.Abort(); cancel() })
+		near := n.nearOf(t, n.start(n.near).Host(), dial, &told)
+		_, err := near.Plan(ctx, pair.Wish{Near: nm.NewTunnel()}, "")
+		if err == nil || err.Error() != "interrupted" || !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
 }

@@ -121,7 +121,7 @@ func (t *talk) next(ctx context.Context) (pair.Message, error) {
 			case m := <-t.heard:
 				return m, nil
 			default:
-				return pair.Message{}, t.ended()
+				return pair.Message{}, interrupted(ctx, t.ended())
 			}
 		case <-ctx.Done():
 			return pair.Message{}, fault.Interrupted(ctx.Err())
