@@ -35,6 +35,16 @@ func TestFarEndsCommand(t *testing.T) {
 			w.AddLink(kernel.Link{Name: "eth7", Up: true, Addresses: want.CIDRs("192.0.2.7/24", "198.51.100.7/24")})
 			near.Local = want.Addr("192.0.2.7")
 		}, "nmgre create --peer 192.0.2.7 --local 100.0.2.100 --address 172.16.0.2/30 --route 10.10.1.0/24 --route 198.51.100.0/24", ""},
+		{"an uplink from which another tunnel leaves", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddLink(kernel.Link{Name: "eth7", Up: true, Addresses: want.CIDRs("192.0.2.7/24", "198.51.100.7/24")})
+			w.AddLink(kernel.Link{Name: "gre8", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("192.0.2.7"), Remote: want.Addr("100.0.2.101")}})
+		}, plain + " --route 198.51.100.0/24", ""},
+		{"nothing but the tunnel leads there", func(w *fake.World, near *nm.Tunnel) {
+			w.RemoveRoutes("0.0.0.0/0")
+			w.AddLink(kernel.Link{Name: "gre7", Up: true, Addresses: near.Addresses, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: near.Remote}})
+			w.AddRoute("gre7", "default", 4)
+			near.Local = want.Addr("0.0.0.0")
+		}, "", "there is no command for the far end: this end's outer address is not known"},
 		{"the far end in an own network", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddLink(kernel.Link{Name: "eth7", Up: true, Addresses: want.CIDRs("100.0.2.7/24")})
 		}, plain, ""},

@@ -13,11 +13,11 @@ type LAN struct {
 	Dev     string       // the device that has it
 }
 
-// LANs returns the networks behind this end of t, each once: those of links that are up, in t's VRF
-// or in none as t is, and are neither tunnels nor lead to the far end, where packets go by hop.
+// LANs returns the networks behind this end of t, each once: of links that are up, in t's VRF or in
+// none as t is, and neither tunnels nor on the way to a far end. Packets to t's go by hop.
 func LANs(links []kernel.Link, hop kernel.Hop, t Tunnel) []LAN {
 	outer := func(n netip.Prefix) bool {
-		return t.Local.IsValid() && n.Contains(t.Local) || t.Remote.IsValid() && n.Contains(t.Remote) || hop.Via.IsValid() && n.Contains(hop.Via)
+		return kernel.Carries(links, n) || t.Local.IsValid() && n.Contains(t.Local) || t.Remote.IsValid() && n.Contains(t.Remote) || hop.Via.IsValid() && n.Contains(hop.Via)
 	}
 	var lans []LAN
 	for _, link := range links {

@@ -125,6 +125,21 @@ func TestLabParentInVRF(t *testing.T) {
 	if !strings.Contains(r.Stdout, "no rule leads to table 77") || strings.Contains(r.Stdout, "--route 100.0.9.0/24") || !strings.Contains(r.Stdout, "--route "+lab.LAN1Net) {
 		t.Errorf("beside a VRF: %s", r)
 	}
+	mustBeFoundInVRF(t)
+}
+
+// mustBeFoundInVRF puts a tunnel into the VRF by nmcli: NetworkManager sets its route in the VRF's
+// table, and verify looks for it there.
+func mustBeFoundInVRF(t *testing.T) {
+	t.Helper()
+	nmgreOn(t, lab.Linux1, exitDone, "create", "--name", "inside", "--peer", "100.0.2.100", "--key", "7", "--address", "172.16.7.1/30", "--route", "10.20.0.0/24", "--no-probe")
+	nmcli(t, "connection modify inside connection.master red connection.slave-type vrf")
+	nmcli(t, "connection up inside")
+	r := nmgreOn(t, lab.Linux1, exitDone, "verify", "inside", "--no-probe", "--all-checks")
+	if !strings.Contains(r.Stdout, "pass  route 10.20.0.0/24 table 100") {
+		t.Errorf("in a VRF: %s", r)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "inside")
 }
 
 // mustMissTheRuleOfVRFs flushes the rule that leads to the tables of VRFs. verify names it, and its

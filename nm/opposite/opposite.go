@@ -19,6 +19,9 @@ import (
 // lead to [Networks]. fits is the largest MTU that the way takes, in bytes; 0 if that is not known.
 func End(links []kernel.Link, hop kernel.Hop, t nm.Tunnel, fits int) nm.FarEnd {
 	near := t.Sharing()
+	if hop.Dev != "" && hop.Dev == t.Name { // the tunnel does not carry itself: its inner address is no outer one
+		hop, fits = kernel.Hop{}, 0
+	}
 	if !near.Local.IsValid() || near.Local.IsUnspecified() {
 		near.Local = hop.Src // the far end needs the address from which this end sends
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"nmgre/routes"
 	"nmgre/routes/kernel"
 	"nmgre/routes/rule"
 )
@@ -31,3 +32,15 @@ func Deserted(ctx context.Context, k kernel.Policy, links []kernel.Link, ipv6 bo
 
 // leadsToVRFs says whether a rule leads to the tables of VRFs: it names no table.
 func leadsToVRFs(h kernel.HeldRule) bool { return h.Partly && h.Action == rule.Lookup && h.Table == 0 }
+
+// InVRF changes the routes of a profile to the tables that NetworkManager sets them in, and returns
+// them: for a device in a VRF, the table of the VRF takes the place of the main one, unless a route
+// names another table. vrf is nil for a device that is in none.
+func InVRF(list []routes.Route, vrf *kernel.Link) []routes.Route {
+	for i := range list {
+		if vrf != nil && list[i].Table == 0 && list[i].TableOrMain() == routes.MainTable {
+			list[i].Table = vrf.Table
+		}
+	}
+	return list
+}

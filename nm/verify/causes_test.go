@@ -380,6 +380,9 @@ func readUnder(t *testing.T, ev *cause.Evidence, word, value string) {
 		u.Away = true
 	case "present":
 		u.Present = want.Addr(value)
+	case "leased": // by DHCP on a device of its own
+		u.Present = want.Addr(value)
+		ev.Links = append(ev.Links, kernel.Link{Index: len(ev.Links) + 1, Name: "eth7", Up: true, Addresses: []netip.Prefix{netip.PrefixFrom(u.Present, 24)}, Leased: []netip.Addr{u.Present}})
 	case "parent":
 		u.Parent = value
 	case "down":

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"nmgre/nm"
+	"nmgre/nm/policy"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -72,10 +73,11 @@ func routeID(r routes.Route) string {
 
 // profileRoutes returns the routes that NetworkManager should have set.
 func (v *verifier) profileRoutes() []routes.Route {
+	list := slices.Clone(v.tunnel.Routes)
 	if v.opts.Want != nil {
-		return v.tunnel.RoutesOf(nm.OwnerProfile, nm.MinVersion)
+		list = v.tunnel.RoutesOf(nm.OwnerProfile, nm.MinVersion)
 	}
-	return slices.Clone(v.tunnel.Routes)
+	return policy.InVRF(list, kernel.VRF(v.links, v.link))
 }
 
 // checkRoute checks one route.
@@ -155,7 +157,7 @@ func (v *verifier) wrongWayHint(r routes.Route, hop kernel.Hop) string {
 	if moreSpecific(hop, r) {
 		return fmt.Sprintf("the more specific route to %s by %s takes them: ip route show %s", hop.Match, fault.Printable(hop.Dev), hop.Match)
 	}
-	return fmt.Sprintf("the tunnel's route is missing, or one by %s with a lower metric takes them: ip route show %s", fault.Printable(hop.Dev), r.Dst)
+	return fmt.Sprintf("a route by %s with a lower metric takes them, and the tunnel's stands by until that is gone: ip route show %s", fault.Printable(hop.Dev), r.Dst)
 }
 
 // moreSpecific says whether a route won that is more specific than r.

@@ -113,6 +113,12 @@ func VRF(links []Link, l *Link) *Link {
 	return &links[i]
 }
 
+// Carries says whether a GRE tunnel among the links leaves from an address in n: its far end lies
+// beyond that network.
+func Carries(links []Link, n netip.Prefix) bool {
+	return slices.ContainsFunc(links, func(l Link) bool { return l.GRE != nil && n.Contains(l.GRE.Local) })
+}
+
 // Holding returns the link that has the address a, or nil.
 func Holding(links []Link, a netip.Addr) *Link {
 	i := slices.IndexFunc(links, func(l Link) bool {

@@ -48,6 +48,10 @@ var underlayCauses = []row{
 				s.evidence += fmt.Sprintf("; packets to %s would leave from %s", ev.Tunnel.Remote, ev.Under.Present)
 				s.advice += ", or give both ends the new address (there as --peer)"
 				s.here, s.facts["present"] = ev.edit("--local "+ev.Under.Present.String()), ev.Under.Present.String()
+				if out := kernel.Holding(ev.Links, ev.Under.Present); !ev.Tunnel.Mode.IPv6Outer() && out != nil && slices.Contains(out.Leased, ev.Under.Present) {
+					s.here, s.facts["leased"] = ev.edit("--local any"), true // the next lease moves nothing
+					s.evidence += ", which is leased"
+				}
 			}
 			return s
 		},
@@ -114,11 +118,11 @@ var routeIntoItself = row{
 			s.advice, s.here = "the rule "+fault.Printable(ev.Under.Rule)+" leads the packets that carry the tunnel there; have them pass before", "sudo "+ev.Under.Pass
 			return s
 		}
-		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
 		if ev.Under.Gateway == "" { // whoever types it has to know the gateway
-			s.advice += fmt.Sprintf(": sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
+			s.advice = fmt.Sprintf("a route covers the far end; bring up the network that leads there, or give the far end a route of its own by the right gateway: sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
 			return s
 		}
+		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
 		s.here = "sudo ip route replace " + ev.Under.Gateway
 		return s
 	},
