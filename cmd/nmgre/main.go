@@ -196,7 +196,7 @@ func (a *app) printError(err error) {
 	if begun, ok := err.(failed); ok { //nolint:errorlint // the outermost error itself
 		err = begun.error
 	}
-	for _, one := range fault.Split(err) {
+	for _, one := range fault.Different(err) {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(one.Error()))
 		for _, hint := range fault.Hints(one) {
 			fmt.Fprintf(a.stderr, "hint: %s\n", a.exactHint(output.OneLine(hint)))

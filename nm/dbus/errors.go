@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/godbus/dbus/v5"
@@ -41,7 +40,7 @@ func failed(op string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &fault.Error{Kind: fault.ErrTimeout, What: op + ": NetworkManager did not answer in the time allowed", Hint: hintLog, Err: err}
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: %w", op, err)
+		return &fault.Error{What: op, Err: context.Canceled} // err may have Go's words around it
 	case isRemote:
 		return failedRemote(op, remote)
 	case refusal.IsMalformed(err):

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -40,4 +41,31 @@ func (d *Document) clash(pool netip.Prefix) error {
 // isOwn says whether the host has the network itself, or one around it. Then no tunnel leads there.
 func (h *host) isOwn(n netip.Prefix) bool {
 	return slices.ContainsFunc(h.networks, func(own netip.Prefix) bool { return own.Bits() <= n.Bits() && own.Contains(n.Addr()) })
+}
+
+// mostNotes is how many notes a document gets.
+const mostNotes = 20
+
+// Notes tells of networks that several hosts have: whoever reaches them all has a route to each,
+// and the kernel takes the one that came first. It says nothing where a link has a metric, as
+// somebody who means it has given one.
+func (d *Document) Notes() []string {
+	if slices.ContainsFunc(d.links, func(l link) bool { return l.metric != nil }) {
+		return nil
+	}
+	behind := make(map[netip.Prefix][]string)
+	var several []netip.Prefix
+	for _, h := range d.hosts {
+		for _, n := range h.networks {
+			if behind[n] = append(behind[n], h.name); len(behind[n]) == 2 && len(several) < mostNotes {
+				several = append(several, n)
+			}
+		}
+	}
+	notes := make([]string, len(several))
+	for i, n := range several {
+		hosts := behind[n]
+		notes[i] = fmt.Sprintf("%s and %s have the network %s: who has a link to both takes either of them for it; a metric of a link chooses", hosts[0], hosts[1], n)
+	}
+	return notes
 }

@@ -261,3 +261,19 @@ func TestNearest(t *testing.T) {
 		t.Error("a long word is near")
 	}
 }
+
+// A network that several hosts have is noted, unless a metric chooses between them.
+func TestNotes(t *testing.T) {
+	const hosts = "hosts:\n  hub: {outer: 192.0.2.1, networks: [10.1.0.0/24]}\n  rome: {outer: 192.0.2.2, networks: [10.2.0.0/24]}\n" +
+		"  oslo: {outer: 192.0.2.3, networks: [10.2.0.0/24]}\npool: 172.31.0.0/16\nlinks:\n"
+	for links, want := range map[string]int{"  - star: hub\n": 1, "  - between: [hub, rome]\n  - {between: [hub, oslo], metric: 200}\n": 0} {
+		d, err := Parse(hosts+links, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := d.Notes()
+		if len(notes) != want || want == 1 && !strings.Contains(notes[0], "rome and oslo have the network 10.2.0.0/24") {
+			t.Errorf("%s: %q", links, notes)
+		}
+	}
+}

@@ -109,8 +109,8 @@ func (p *parser) end(d *Document, at int, j joined, protos map[int]proto) Tunnel
 	if !shared.set.has("routes") {
 		t.Routes = routesTo(d.networksBehind(at, j), l.metric)
 	}
-	if l.hub == at && !shared.set.has("forward") {
-		t.Forward = true // or the others would not reach each other
+	if l.hub == at && !shared.set.has("forward") { // or the others would not reach each other
+		t.Forward = slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() })
 	}
 	if len(t.Addresses) == 0 && t.Controller == "" {
 		p.refuse(l.line, "addresses", "give pool: 172.31.0.0/16, or addresses to the link", "the link between %s and %s has no inner addresses", own.name, far.name)

@@ -3,6 +3,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -143,6 +144,17 @@ func Split(err error) []error {
 		errs = append(errs, Split(inner)...)
 	}
 	return errs
+}
+
+// Different is [Split] without errors whose text was there before: many tunnels may fail for one
+// reason.
+func Different(err error) []error {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(Split(err), func(one error) bool {
+		text := one.Error()
+		defer func() { seen[text] = true }()
+		return seen[text]
+	})
 }
 
 // Invalid returns an [ErrInvalid] about a field of a request. The hint shows the right form.

@@ -59,3 +59,14 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
+
+// One reason for many failures is told once.
+func TestDifferent(t *testing.T) {
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("a")
+	if got := fault.Different(errors.Join(a, b, c, errors.Join(c, b))); !slices.Equal(got, []error{a, b}) {
+		t.Errorf("%v", got)
+	}
+	if got := fault.Different(nil); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}

@@ -46,6 +46,9 @@ func (a App) plan(run planRun) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range d.Notes() {
+		a.tell("%s", note)
+	}
 	if run.end == "" && len(d.Hosts()) > 0 {
 		if err := d.CheckEnds(); err != nil {
 			return err
