@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/rule"
 )
 
 // wordType is the type of --no-probe, which takes one of two words.
@@ -24,6 +28,12 @@ func Refused(cmd *cobra.Command, err error) error {
 		return valueError(invalid)
 	}
 	hint := cmp.Or(Flag(cmd, err.Error()), cmd.CommandPath()+" --help lists the flags")
+	if kind := specKind(cmd); kind != "" {
+		if err := specError(kind, cmd.Flags().Args(), err.Error()); err != nil {
+			return err
+		}
+		hint += "; the words of a " + kind + " have no dashes"
+	}
 	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: hint}
 }
 
@@ -40,4 +50,32 @@ func valueError(invalid *pflag.InvalidValueError) error {
 	}
 	what := fmt.Sprintf("\"%s\" is not %s", fault.Printable(invalid.GetValue()), kind)
 	return &fault.Error{Kind: fault.ErrInvalid, Field: flag.Name, What: what, Hint: hint}
+}
+
+// specKind says whether the command takes the words of a route or of a rule. It is empty for others.
+func specKind(cmd *cobra.Command) string {
+	if _, words, _ := strings.Cut(cmd.Use, " NAME "); words == "[ROUTE]" || words == "[RULE]" {
+		return cmd.Parent().Name()
+	}
+	return ""
+}
+
+// specError refuses a number below 0 among the words of a route or a rule, as these do themselves:
+// pflag takes it for a flag. words are those before it, from the tunnel's name on. It is nil for
+// other errors.
+func specError(kind string, words []string, text string) error {
+	_, word, ok := strings.Cut(text, " in -")
+	if !ok || len(words) < 2 {
+		return nil
+	}
+	if _, err := strconv.ParseUint(word, 10, 64); err != nil {
+		return nil //nolint:nilerr // it is a flag
+	}
+	spec, err := strings.Join(words[1:], " ")+" -"+word, error(nil)
+	if kind == "rule" {
+		_, err = rule.Parse(spec)
+	} else {
+		_, err = routes.Parse(spec)
+	}
+	return err
 }
