@@ -52,7 +52,8 @@ func valueError(invalid *pflag.InvalidValueError) error {
 	return &fault.Error{Kind: fault.ErrInvalid, Field: flag.Name, What: what, Hint: hint}
 }
 
-// specKind says whether the command takes the words of a route or of a rule. It is empty for others.
+// specKind says whether the command takes the words of a route or of a rule. It is empty for the
+// others.
 func specKind(cmd *cobra.Command) string {
 	if _, words, _ := strings.Cut(cmd.Use, " NAME "); words == "[ROUTE]" || words == "[RULE]" {
 		return cmd.Parent().Name()
@@ -61,8 +62,8 @@ func specKind(cmd *cobra.Command) string {
 }
 
 // specError refuses a number below 0 among the words of a route or a rule, as these do themselves:
-// pflag takes it for a flag. words are those before it, from the tunnel's name on. It is nil for
-// other errors.
+// pflag takes it for a flag. The words are those before it, from the tunnel's name on. The result
+// is nil for other errors.
 func specError(kind string, words []string, text string) error {
 	_, word, ok := strings.Cut(text, " in -")
 	if !ok || len(words) < 2 {
