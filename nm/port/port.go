@@ -31,11 +31,15 @@ func Resolve(text string, profiles []nm.Profile, links []kernel.Link) (controlle
 		return nameOf(profiles[bridge], text, profiles), nil
 	case link != nil && link.Kind == kindBridge:
 		return text, nil
+	case link != nil && link.Kind == "vrf":
+		return "", fault.Invalid("controller", vrfHint, "%s is a VRF and no bridge", fault.Printable(text))
 	case link != nil || slices.ContainsFunc(profiles, same):
 		return "", fault.Invalid("controller", hint, "%s is no bridge", fault.Printable(text))
 	}
 	return "", fault.Invalid("controller", "make it first, as in: nmcli connection add type bridge con-name br0 ifname br0", "there is no bridge %s, and no profile of one", fault.Printable(text))
 }
+
+const vrfHint = "with --parent, the tunnel's own packets leave by a device in the VRF; to put the tunnel itself into it: nmcli connection modify NAME master VRF slave-type vrf"
 
 const hint = "give the bridge's interface, such as br0, or the name or UUID of its profile"
 

@@ -22,11 +22,12 @@ func TestResolve(t *testing.T) {
 		bridge(uuid, "Office bridge", "br0"), bridge("00000000-0000-4000-8000-00000000000c", "one", "br1"), bridge("00000000-0000-4000-8000-00000000000d", "two", "br1"),
 		{UUID: "00000000-0000-4000-8000-00000000000e", ID: "br9", Bridge: true, State: nm.StateExternal, Tunnel: nm.Tunnel{Name: "br9"}},
 	}
-	links := []kernel.Link{{Index: 2, Name: "eth1"}, {Index: 3, Name: "br9", Kind: "bridge"}}
+	links := []kernel.Link{{Index: 2, Name: "eth1"}, {Index: 3, Name: "br9", Kind: "bridge"}, {Index: 4, Name: "red", Kind: "vrf"}}
 	for text, expected := range map[string]string{
 		"": "", "br0": "br0", "Office bridge": "br0", uuid: "br0", "br9": "br9", "br1": "br1",
 		"two":  "00000000-0000-4000-8000-00000000000d", // two profiles have br1
 		"eth1": "error: eth1 is no bridge", "lan": "error: lan is no bridge", other: "error: " + other + " is no bridge",
+		"red": "error: red is a VRF and no bridge",
 		"br7": "error: there is no bridge br7", "\x1b[2J": `error: there is no bridge \x1b[2J`,
 	} {
 		got, err := port.Resolve(text, profiles, links)
