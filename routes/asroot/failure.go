@@ -94,8 +94,11 @@ func (f failureJSON) err() error {
 	}
 	e := &fault.Error{Field: fault.Printable(f.Field), What: fault.Printable(f.What), Hint: fault.Printable(f.Hint), Item: f.Item}
 	for _, k := range kinds {
-		if k.name == f.Kind {
-			e.Kind = k.kind
+		if k.name != f.Kind {
+			continue
+		}
+		if e.Kind = k.kind; len(causes) == 0 && f.Field == "" && f.Hint == "" && f.What == k.kind.Error() {
+			return k.kind // as it was: an error around the end of a context has words of its own for it
 		}
 	}
 	if len(causes) == 1 {
