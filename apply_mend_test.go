@@ -24,7 +24,7 @@ func rich(t *testing.T) nm.Tunnel {
 	t.Helper()
 	one := withKept(simple(1))
 	one.Forward, one.ClampMSS = true, true
-	one.Link = gre.LinkOptions{Multicast: true}
+	one.Link, one.Zone = gre.LinkOptions{Multicast: true}, "work"
 	for _, text := range []string{"10.20.0.0/16", "10.21.0.0/16 table 100", "10.22.0.0/16 metric 7 congctl bbr"} {
 		r, err := routes.Parse(text)
 		if err != nil {
@@ -65,6 +65,7 @@ var losses = []struct {
 		w.Link("gre1").GRE = &g
 	}, []string{"input key: profile none, kernel 9"}, true},
 	{"the MTU", func(w *fake.World) { w.Link("gre1").MTU = 1300 }, []string{"mtu: profile 1476, kernel 1300"}, false},
+	{"the firewall's zone", func(w *fake.World) { w.Zone.Name = "public" }, []string{"firewalld has it in the zone public, not in work"}, false},
 	{"the link's state", func(w *fake.World) { w.Link("gre1").Up = false }, []string{"its link is down"}, true},
 	{"a key and a route", func(w *fake.World) {
 		g := *w.Link("gre1").GRE
@@ -81,6 +82,7 @@ func TestApplyMends(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := fake.NewWorld()
+				w.Zones, w.Zone = []string{"public", "work"}, nm.Zone{Name: "work"}
 				wants := wantAll(rich(t), simple(2))
 				mustApply(t, w, wants, "gre1 create, gre2 create")
 				before := sortedLinks(w.String())
@@ -97,6 +99,9 @@ func TestApplyMends(t *testing.T) {
 					}
 				}
 				want.Same(t, "the host", sortedLinks(w.String()), before)
+				if w.Zone.Name != "work" {
+					t.Errorf("firewalld has it in %s", w.Zone.Name)
+				}
 				mustApply(t, w, wants, "gre1 none, gre2 none")
 			})
 		})
@@ -129,6 +134,21 @@ func TestApplyMendsBesideChanges(t *testing.T) {
 			t.Errorf("the host has\n%s", w)
 		}
 	})
+}
+
+// A zone is left as it is where the profile names none, and where firewalld has none of that name.
+func TestApplyLeavesZones(t *testing.T) {
+	for zone, zones := range map[string][]string{"": {"public", "work"}, "work": {"public"}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := fake.NewWorld()
+			w.Zones, w.Zone = []string{"public", "work"}, nm.Zone{Name: "public"}
+			one := simple(1)
+			one.Zone = zone
+			mustApply(t, w, wantAll(one), "gre1 create")
+			w.Zones, w.Zone.Name = zones, "public"
+			mustApply(t, w, wantAll(one), "gre1 none")
+		})
+	}
 }
 
 // Without root, only NetworkManager's part is mended. The rest is named, with what to do.

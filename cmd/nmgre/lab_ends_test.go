@@ -129,7 +129,8 @@ func outlives(t *testing.T, check func(when string)) {
 }
 
 // A zone is chosen among firewalld's own, stands in the profile, and stays there; verify compares
-// it, and names it where the far end answers and the LAN behind it does not.
+// it, apply puts the tunnel back into it, and verify names it where the far end answers and the LAN
+// behind it does not.
 func TestLabZone(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -189,7 +190,17 @@ func TestLabZone(t *testing.T) {
 	if r := nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1"); !strings.Contains(r.Stdout, "firewalld has the tunnel in its zone public, and the profile says trusted") {
 		t.Errorf("in another zone: %s", r)
 	}
-	_, _ = firewall.put("trusted", "gre1")
+	document := lab.Linux1.Run(t, "nmgre", "export")
+	if form, r := applyOn(t, lab.Linux1, document, "--check"); !strings.Contains(r.Stdout, "firewalld has it in the zone public, not in trusted") || actionsOf(form) != "gre1 change" {
+		t.Errorf("apply --check: %s", r)
+	}
+	if form, r := applyOn(t, lab.Linux1, document); r.Code != 0 || actionsOf(form) != "gre1 change" || index(t, lab.Linux1, "gre1") != number {
+		t.Errorf("apply: %s", r)
+	}
+	firewall.in(t, "gre1", "trusted")
+	if form, r := applyOn(t, lab.Linux1, document); r.Code != 0 || actionsOf(form) != "gre1 none" {
+		t.Errorf("apply again: %s", r)
+	}
 	lab.Linux1.Run(t, "nft", "add table inet zones; add chain inet zones forward { type filter hook forward priority 0; policy drop; }")
 	lab.Linux2.Run(t, "nft", "add table inet zones; add chain inet zones forward { type filter hook forward priority 0; policy drop; }")
 	if r := nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1", "--to", lab.LAN2Addr); !strings.Contains(r.Stdout, "gre1 is in firewalld's zone trusted") || !strings.Contains(r.Stdout, "pass  probe") {

@@ -17,8 +17,8 @@ import (
 	"nmgre/routes/rule"
 )
 
-// Drift is one difference of the kernel from a tunnel that is up, and whose profile and root's part
-// are as wanted: somebody has changed the kernel behind NetworkManager's back.
+// Drift is one difference of the kernel, or of firewalld, from a tunnel that is up, and whose
+// profile and root's part are as wanted: somebody has changed them behind NetworkManager's back.
 type Drift struct {
 	Field string // of the document, such as "routes"
 	What  string // in words, such as "it lacks the route 10.10.2.0/24"
@@ -45,7 +45,7 @@ func drift(ctx context.Context, sys nm.System, links []kernel.Link, tunnels []Ha
 		if h.Profile.State != nm.StateActive {
 			continue
 		}
-		found[i] = linkDrift(h, links)
+		found[i] = append(linkDrift(h, links), zoneDrift(ctx, sys.Zones, h.Profile)...)
 		inProfiles = append(inProfiles, h.Profile.Tunnel.Routes...)
 		if !h.Kept.Empty() {
 			kept, running = append(kept, h.Kept), append(running, h.Profile.Running())

@@ -195,6 +195,9 @@ func (w *World) parentName(g *kernel.GRELink) string {
 
 // Apply applies a profile to its device, as NetworkManager does: MTU, addresses and routes.
 func (w *World) Apply(f *Profile) error {
+	if f.Tunnel.Zone != "" && w.Zone.Name != "" {
+		w.Zone.Name = f.Tunnel.Zone
+	}
 	l, t := w.Link(f.Device), f.Tunnel
 	if l == nil {
 		return nil
