@@ -80,8 +80,9 @@
 //	routes/list     very many routes: files of them, an index, a set
 //	routes/kernel   the questions to a kernel, and the types of its answers
 //	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
-//	routes/netlink  the kernel over rtnetlink; wire and policy have the bytes of its messages, ipsec
-//	                reads policies of IPsec, byhand reads and restores a link made by hand
+//	routes/netlink  the kernel over rtnetlink; wire and policy have the bytes of its messages, events
+//	                makes few events of its notifications, ipsec reads policies of IPsec, byhand
+//	                reads and restores a link made by hand
 //	routes/echo     ICMP echoes out of one device
 //	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack

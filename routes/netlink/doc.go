@@ -1,4 +1,4 @@
-// Package netlink is the host's kernel over rtnetlink: links, routes, lookups, probes and events.
+// Package netlink is the host's kernel over rtnetlink: links, routes, rules, lookups and probes.
 // It implements [kernel.Kernel].
 //
 // Begin at [Kernel]; sync.go compares the routes, changes.go and batch.go send the difference.

@@ -1,5 +1,6 @@
 // Package policy has the bytes of the kernel's messages about rules of the routing policy: struct
-// fib_rule_hdr and its attributes (linux/fib_rules.h).
+// fib_rule_hdr and its attributes (linux/fib_rules.h). It also compares the rules that are wanted
+// with those that the kernel has.
 package policy
 
 import (

@@ -1,11 +1,10 @@
-package netlink
+package events
 
 import (
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -13,18 +12,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nmgre/routes"
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink/wire"
+	"nmgre/testdata/netns"
 )
 
 // watch starts a watch in the namespace.
-func (ns *namespace) watch() (<-chan kernel.Event, func()) {
+func watch(ns *netns.Namespace) (<-chan kernel.Event, func()) {
 	ns.T.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var events <-chan kernel.Event
 	err := ns.Do(func() (err error) {
-		events, err = ns.kernel.Watch(ctx)
+		events, err = Watch(ctx)
 		return err
 	})
 	if err != nil {
@@ -48,8 +47,8 @@ func collect(events <-chan kernel.Event, quiet time.Duration) (all kernel.Event,
 
 // TestWatch checks the event for each kind of change.
 func TestWatch(t *testing.T) {
-	ns := newNamespace(t)
-	events, _ := ns.watch()
+	ns := netns.New(t)
+	events, _ := watch(ns)
 	if all, n := collect(events, 300*time.Millisecond); n != 0 {
 		t.Errorf("nothing was done, but %+v", all)
 	}
@@ -75,40 +74,12 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchBurst sets 100,000 routes. They cause few events, and a later change still causes one.
-func TestWatchBurst(t *testing.T) {
-	ns := newNamespace(t)
-	events, _ := ns.watch()
-	const count = 100_000
-	want := make([]kernel.OwnRoute, count)
-	for i := range want {
-		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		want[i] = kernel.OwnRoute{Dev: "lo", Route: &routes.Route{Dst: netip.PrefixFrom(a, 32)}}
-	}
-	begin := time.Now()
-	err := ns.Do(func() error {
-		_, err := ns.kernel.SyncRoutes(context.Background(), want, kernel.SyncOptions{})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, n := collect(events, 2*floodPause)
-	if took := time.Since(begin); !all.Routes || n < 1 || n > int(took/floodPause)*2+3 {
-		t.Errorf("%d events in %s: %+v", n, took, all)
-	}
-	ns.IP("link set dev lo mtu 9000")
-	if after, _ := collect(events, 300*time.Millisecond); after != (kernel.Event{Links: true}) {
-		t.Errorf("after the burst: %+v", after)
-	}
-}
-
 // TestWatchLeavesNothing counts goroutines and open files.
 func TestWatchLeavesNothing(t *testing.T) {
-	ns := newNamespace(t)
+	ns := netns.New(t)
 	before, files := runtime.NumGoroutine(), openFiles(t)
 	for range 20 {
-		events, cancel := ns.watch()
+		events, cancel := watch(ns)
 		cancel()
 		for range events {
 		}

@@ -1,4 +1,4 @@
-package netlink
+package policy
 
 import (
 	"slices"
@@ -38,12 +38,12 @@ func TestRulesOfOneSideOnly(t *testing.T) {
 		"nothing":         {nil, others, nil, 0},
 		"another is ours": {three, held(kernel.RouteProtocol, twice[2:]), []int{0, 1, 2}, 1},
 	} {
-		s := compareRules(c.want, c.held)
-		if !slices.Equal(s.result.Added, c.added) || s.result.Removed != c.removed || len(s.removed) != c.removed {
-			t.Errorf("%s: %+v, removed %v", name, s.result, s.removed)
+		s := Compare(c.want, c.held)
+		if !slices.Equal(s.Result.Added, c.added) || s.Result.Removed != c.removed || len(s.Removed) != c.removed {
+			t.Errorf("%s: %+v, removed %v", name, s.Result, s.Removed)
 		}
-		if slices.ContainsFunc(s.removed, func(h kernel.HeldRule) bool { return h.Protocol != kernel.RouteProtocol }) {
-			t.Errorf("%s: removes a rule of another: %v", name, s.removed)
+		if slices.ContainsFunc(s.Removed, func(h kernel.HeldRule) bool { return h.Protocol != kernel.RouteProtocol }) {
+			t.Errorf("%s: removes a rule of another: %v", name, s.Removed)
 		}
 	}
 }

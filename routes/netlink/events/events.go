@@ -1,4 +1,6 @@
-package netlink
+// Package events listens to the kernel's notifications of changed links, addresses and routes, and
+// makes few events of many. A flood of notifications costs little, and a loss is told.
+package events
 
 import (
 	"context"
@@ -45,7 +47,7 @@ var everything = kernel.Event{Links: true, Routes: true}
 // everything may have changed; so a flood costs little. When the kernel's notifications do not
 // arrive any more, the event has Deaf, and Hears when they do again. The channel is closed after
 // the end of ctx.
-func (k *Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
+func Watch(ctx context.Context) (<-chan kernel.Event, error) {
 	l, err := listen()
 	if err != nil {
 		return nil, fmt.Errorf("listen to the kernel's notifications: %w", err)
