@@ -78,6 +78,10 @@ func TestPeerByName(t *testing.T) {
 			t.Errorf("%v: exit %d\n%s", args, o.code, o.stderr)
 		}
 	}
+	names["gw"] = []netip.Addr{want.Addr("172.16.0.2")} // which is wrong in two ways
+	if o := w.withNames(names, "follow", "--all"); o.code != exitFailed || strings.Count(o.stderr, "nmgre: gre1: ") != 2 || strings.Contains(o.stderr, `\n`) {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
 	w.must("edit", "gre1", "--peer", "100.0.2.102", "--no-probe")
 	if o := w.must("list", "--json"); strings.Contains(o.stdout, "peer_name") || strings.Contains(o.stdout, `"follow"`) {
 		t.Errorf("the name stays beside an address: %s", o.stdout)

@@ -24,14 +24,14 @@ func TestLostOutput(t *testing.T) {
 		"plan -f " + document, "apply --check -f " + document, "apply --check --diff -f " + document, "apply -f " + document, "apply --schema",
 		"help", "help routes", "help create", "create --help", "route add --help", "--help", "completion bash", "completion zsh", "completion fish",
 		"create --dry-run --peer 100.0.3.100 --address 172.16.9.1/30", "create --no-probe --json --peer 100.0.3.100 --address 172.16.9.1/30",
-		"edit gre1 --mtu 1400 --dry-run", "edit gre1 --mtu 1400 --no-probe", "up gre1 --json", "down gre1 --json",
+		"--plain", "edit gre1 --mtu 1400 --dry-run", "edit gre1 --mtu 1400 --no-probe", "up gre1 --json", "down gre1 --json",
 	} {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
-		a := &app{stdin: strings.NewReader(""), stdout: full, stderr: &stderr, root: w.root, owner: os.Getuid(), open: w.open, bus: w.bus.Address()}
+		a := &app{stdin: strings.NewReader("quit\n"), stdout: full, stderr: &stderr, root: w.root, owner: os.Getuid(), open: w.open, bus: w.bus.Address()}
 		code, said := a.run(strings.Fields(line)), stderr.String()
 		if code != exitFailed || strings.Count(said, "not all of the output could be written") != 1 || !strings.Contains(said, "no space left on device") {
 			t.Errorf("%s: exit %d: %s", line, code, said)

@@ -46,6 +46,7 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 		if !flags.plain {
 			fmt.Fprintln(a.stderr, checkup.Dumb)
 		}
+		at.Out = a.stdout // whose loss is told, as any command's
 		return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Plain(ctx, wf, a.screenOptions(flags), at) })
 	}
 	at.Raw, at.Size = term.Raw(in), term.Size(out)

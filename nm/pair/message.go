@@ -185,7 +185,7 @@ func kindOf(name string) error {
 
 // FailureOf returns an error as a message has it.
 func FailureOf(err error) *Failure {
-	f := &Failure{What: cut(strings.ReplaceAll(err.Error(), "\n", "; ")), Hints: fault.Hints(err)}
+	f := &Failure{What: fault.OneLine(err.Error()), Hints: fault.Hints(err)}
 	for _, k := range kinds {
 		if f.Kind == "" && errors.Is(err, k.kind) {
 			f.Kind = k.name

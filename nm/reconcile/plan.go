@@ -138,24 +138,11 @@ func (a *applier) resolved(ctx context.Context, wants []Wanted) ([]Wanted, error
 		}
 		found, err := resolve.Peer(ctx, a.host.Resolver, resolve.Asked{Name: t.PeerName, V6: t.Mode.IPv6Outer(), Own: a.opts.Own})
 		if err != nil {
-			errs = append(errs, named(t.Name, err))
+			errs = append(errs, fault.About(t.Name, err))
 		}
 		t.Remote = found
 	}
 	return wants, errors.Join(errs...)
-}
-
-// named says which tunnel an error is about. Of several that are joined each is named.
-func named(name string, err error) error {
-	_, single := err.(*fault.Error)                                     //nolint:errorlint // which has a cause of its own, and is no list
-	if many, ok := err.(interface{ Unwrap() []error }); ok && !single { //nolint:errorlint // as above
-		var errs []error
-		for _, one := range many.Unwrap() {
-			errs = append(errs, named(name, one))
-		}
-		return errors.Join(errs...)
-	}
-	return &fault.Error{What: fault.Printable(name), Err: err}
 }
 
 // decide plans each step.
@@ -167,7 +154,7 @@ func (a *applier) decide(ctx context.Context) error {
 	for i := range a.plan.Steps {
 		s := &a.plan.Steps[i]
 		if err := a.step(ctx, s); err != nil {
-			errs = append(errs, named(s.Name, err))
+			errs = append(errs, fault.About(s.Name, err))
 		}
 		if s.Action != Delete && s.Want.Remote.IsValid() {
 			after, made = append(after, s.Want), append(made, s.Action == Create)

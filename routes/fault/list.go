@@ -2,6 +2,16 @@ package fault
 
 import "errors"
 
+// About names the thing that err is about, such as a tunnel. Of several errors that are joined each
+// is named. A nil err stays nil.
+func About(name string, err error) error {
+	all := Split(err)
+	for i, one := range all {
+		all[i] = &Error{What: Printable(name), Err: one}
+	}
+	return errors.Join(all...)
+}
+
 // List collects the problems that several checks found.
 type List []*Error
 

@@ -70,3 +70,27 @@ func TestDifferent(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// Each of the joined errors is named, however deep it was joined. No error is named when there is
+// none.
+func TestAbout(t *testing.T) {
+	err := fault.About("gre\x1b", errors.Join(fault.Invalid("peer", "the hint", "bad"), errors.Join(errors.New("worse"), errors.New("worst"))))
+	if got := err.Error(); got != `gre\x1b: peer: bad`+"\n"+`gre\x1b: worse`+"\n"+`gre\x1b: worst` {
+		t.Error(got)
+	}
+	if !errors.Is(err, fault.ErrInvalid) || len(fault.Split(err)) != 3 || len(fault.Hints(err)) != 1 {
+		t.Errorf("%v, %q", fault.Split(err), fault.Hints(err))
+	}
+	if err := fault.About("gre1", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// The lines of joined errors are no escape sequence, wherever an error stands on one line.
+func TestOneLine(t *testing.T) {
+	for text, want := range map[string]string{"a\nb": "a; b", "\na\n\nb\n": "a; b", " a\tb\x1b": `a\tb\x1b`, "": ""} {
+		if got := fault.OneLine(text); got != want {
+			t.Errorf("%q: %q, not %q", text, got, want)
+		}
+	}
+}

@@ -42,6 +42,13 @@ func Escaped(s string) string {
 	return b.String()
 }
 
+// OneLine is [Printable] for the text of an error, to be shown on one line. The lines of an error
+// that was joined of several are parted by semicolons.
+func OneLine(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+	return Printable(strings.TrimSpace(strings.Join(lines, "; ")))
+}
+
 // cutAt returns the place to cut s: the limit, or the beginning of the character that lies across
 // it.
 func cutAt(s string) int {

@@ -13,7 +13,7 @@ import (
 
 // ErrorText writes an error on one line.
 func ErrorText(err error) string {
-	return fault.Printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
+	return fault.OneLine(err.Error())
 }
 
 // Prefixes writes prefixes with spaces between them, or "none".

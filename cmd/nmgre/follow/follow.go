@@ -93,7 +93,7 @@ func (a App) follow(ctx context.Context, host *nmgre.Host, name string, dryRun b
 		moved, err := host.Follow(ctx, p, a.Own(), dryRun)
 		switch {
 		case err != nil:
-			errs = append(errs, fmt.Errorf("%s: %w", called, err))
+			errs = append(errs, fault.About(p.Tunnel.Name, err))
 		case moved == p.Tunnel.Remote:
 			fmt.Fprintf(a.Err, "nmgre: %s: %s still leads to %s\n", called, fault.Printable(p.Tunnel.PeerName), moved)
 		default:

@@ -147,6 +147,6 @@ func passedText(checks []verify.Check) string {
 }
 
 // OneLine makes foreign text safe to show on a single line.
-func OneLine(text string) string { return fault.Printable(strings.TrimSpace(text)) }
+func OneLine(text string) string { return fault.OneLine(text) }
 
 func joined(list []netip.Prefix) string { return strings.Join(texts(list), ", ") }
