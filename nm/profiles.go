@@ -139,12 +139,12 @@ type Profile struct {
 	State  State
 	// Device is the tunnel's interface. It is empty when the profile is not active.
 	Device string
-	// Users are those whom the profile of a tunnel is for; nil for all.
-	Users []string
+	Users  []string // whom the profile of a tunnel is for; nil for all
+	// Beyond names the settings of the profile that Tunnel does not hold, such as "ipv4.dns".
+	Beyond []string
 	// Unsaved says that the profile differs from the one on disk, or is in memory only.
 	Unsaved bool
-	// Path is the profile's file, if it has one.
-	Path string
+	Path    string // the profile's file, if it has one
 	// Serial is higher for profiles that NetworkManager got later.
 	Serial uint64
 	// Trial says that [Profiles.Add] made the profile and nobody has saved it. Abandoned says that

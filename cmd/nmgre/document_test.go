@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"nmgre/nm/dbus/dbustest"
 )
 
@@ -103,6 +105,31 @@ func TestExportAndApply(t *testing.T) {
 	}
 	if o := w.run("export", "nothing"); o.code != exitInvalid {
 		t.Error(o)
+	}
+}
+
+// What a document or another notation leaves out of a profile is named beside it.
+func TestExportTellsTheRest(t *testing.T) {
+	w := newWorld(t)
+	if o := w.apply(officesText); o.code != exitDone {
+		t.Fatal(o)
+	}
+	before := w.must("export")
+	w.bus.Change(w.bus.Profiles()[1].Path, func(s dbustest.Settings) {
+		s["ipv4"]["dns-search"] = dbus.MakeVariant([]string{"example.org"})
+		s["ipv4"]["route-metric"] = dbus.MakeVariant(int64(50))
+	})
+	after := w.must("export")
+	if want := "nmgre: note: the document leaves out what else the profile of gre2 has: ipv4.dns-search example.org; ipv4.route-metric 50\n"; before.stderr != "" || after.stderr != want || after.stdout != before.stdout {
+		t.Errorf("%+v\n%+v", before, after)
+	}
+	if o := w.must("show", "gre2", "--as", "ip", "--end", "near"); !strings.Contains(o.stderr, "note: ip leaves out") {
+		t.Errorf("%+v", o)
+	}
+	for _, quiet := range [][]string{{"show", "gre2", "--as", "ip"}, {"export", "gre1"}} {
+		if o := w.must(quiet...); strings.Contains(o.stderr, "leaves out") {
+			t.Errorf("%v: %+v", quiet, o)
+		}
 	}
 }
 

@@ -104,7 +104,12 @@ func TestLabApply(t *testing.T) {
 
 	form, r = applyOn(t, host, labDocument, "--prune")
 	expect("again", form, r, false, "ap1 none, ap2 none")
-	form, r = applyOn(t, host, host.Run(t, "nmgre", "export"))
+	host.Run(t, "sh", "-c", "nmcli connection modify byhand ipv4.dns 192.0.2.53 connection.autoconnect-priority 7")
+	exported := nmgreOn(t, host, exitDone, "export")
+	if !strings.HasSuffix(exported.Stderr, "byhand has: connection.autoconnect-priority 7; ipv4.dns 192.0.2.53\n") || strings.Count(exported.Stderr, "\n") != 1 {
+		t.Errorf("export tells of settings: %s", exported.Stderr)
+	}
+	form, r = applyOn(t, host, exported.Stdout)
 	expect("export", form, r, false, "ap1 none, ap2 none, byhand none")
 
 	// drift is mended

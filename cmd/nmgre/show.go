@@ -31,6 +31,9 @@ func (a *app) showCommand() *cobra.Command {
 					return err
 				}
 				if as.Kind != "" {
+					if as.Near() {
+						output.Beyond(a.stderr, status.Profile, as.Kind)
+					}
 					return as.Write(a.stdout, t, far)
 				}
 				return output.Show(a.stdout, status, far, asJSON)

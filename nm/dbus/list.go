@@ -193,7 +193,7 @@ func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 		return p
 	}
 	if t, err := wire.Decode(s); err == nil {
-		p.Tunnel, p.mark, p.Users, p.With, p.Adopts = t, s.TrialMark(), s.Users(), s.With(), s.Adopts()
+		p.Tunnel, p.mark, p.Users, p.With, p.Adopts, p.Beyond = t, s.TrialMark(), s.Users(), s.With(), s.Adopts(), s.Beyond(t)
 	}
 	if p.mark == "" {
 		p.mark, p.Edit = s.EditOf()

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/nm"
 	"nmgre/nm/document"
 	"nmgre/nm/find"
@@ -20,7 +21,8 @@ func (a App) Export() *cobra.Command {
 		Short: "write the document of the tunnels that are there",
 		Long: `export writes a YAML document with this host's tunnels, or with those that are named, as nmgre apply
 reads it. Applied to this host, it changes nothing. Tunnels that were made by hand are left out:
-NetworkManager only mirrors them.`,
+NetworkManager only mirrors them. Settings of a profile that a document cannot hold, such as DNS
+servers, are named on standard error.`,
 		Example: `  nmgre export > tunnels.yaml
   nmgre export gre1 gre2`,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -49,6 +51,7 @@ func (a App) export(ctx context.Context, host *nmgre.Host, names []string) error
 		default:
 			seen[name] = true
 			tunnels = append(tunnels, s.Tunnel.WithKept(s.Kept))
+			output.Beyond(a.Err, s.Profile, "the document")
 		}
 	}
 	_, err = fmt.Fprint(a.Out, document.Write(tunnels))

@@ -41,6 +41,9 @@ func (f *As) Check(cmd *cobra.Command) error {
 	return every.CheckEnd(f.end)
 }
 
+// Near says whether this host's end is printed.
+func (f *As) Near() bool { return f.end == every.Ends[1] }
+
 // Write prints one end of the tunnel.
 func (f *As) Write(w io.Writer, near nm.Tunnel, far nm.FarEnd) error {
 	text, err := every.Write(notation.NewLink(near, far), f.Kind, f.end)
