@@ -307,7 +307,7 @@ func (n *Near) Make(ctx context.Context, b *Both) (Result, error) {
 	if err != nil {
 		return w.Result, w.failed(ctx, err)
 	}
-	return w.Result, w.settle(context.WithoutCancel(ctx), &host)
+	return w.Result, w.settle(ctx, &host)
 }
 
 // over ends the conversation when all is saved. The far side has nothing more to say, and nobody
@@ -426,8 +426,10 @@ func (w *making) failed(ctx context.Context, cause error) error {
 	}
 }
 
-// settle has the far end saved, once the near one is. If its answer is lost, it is asked again.
-func (w *making) settle(ctx context.Context, host *nmgre.Host) error {
+// settle has the far end saved, once the near one is. If its answer is lost, it is asked again. The
+// end of told, by which a person interrupts it, ends ssh, and does not stop the questions.
+func (w *making) settle(told context.Context, host *nmgre.Host) error {
+	ctx := context.WithoutCancel(told)
 	err := w.both.line.say(pair.Message{Type: pair.Save})
 	if err == nil {
 		waiting, cancel := context.WithTimeout(ctx, undone)
@@ -441,6 +443,7 @@ func (w *making) settle(ctx context.Context, host *nmgre.Host) error {
 	w.Tell("the answer of " + fault.Printable(w.Name) + " is lost: asking it again")
 	_ = w.both.line.close()
 	there, askErr := w.askAgain(ctx)
+	err = interrupted(told, err)
 	name := fault.Operand(w.made.Status.Tunnel.Name)
 	switch {
 	case askErr != nil:
@@ -455,7 +458,15 @@ func (w *making) settle(ctx context.Context, host *nmgre.Host) error {
 		return errors.Join(err, undoErr)
 	}
 	w.Tell("undid everything: " + fault.Printable(w.Name) + " has not saved its end")
-	return errors.Join(err, forget(w.note))
+	return errors.Join(w.neither(err), forget(w.note))
+}
+
+// neither is the error of an interruption that left no end; another one stays as it is.
+func (w *making) neither(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &fault.Error{Kind: context.Canceled, What: "interrupted: neither this host nor " + fault.Printable(w.Name) + " has the tunnel", Hint: "type the same command again to make both ends"}
 }
 
 // Times of asking again.

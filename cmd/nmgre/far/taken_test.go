@@ -3,6 +3,7 @@ package far
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -156,6 +157,58 @@ func TestForgetCopy(t *testing.T) {
 type cutOff struct{ hangs }
 
 func (c cutOff) Close() error { return errors.New("ssh could not connect") }
+
+// interrupting is a connection whose person presses Ctrl-C as the message goes out.
+type interrupting struct {
+	Line
+	at   pair.Type
+	over func()
+}
+
+func (i *interrupting) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), fmt.Sprintf("%q", i.at)) {
+		i.over()
+		_ = i.Close()
+	}
+	return i.Line.Write(b)
+}
+
+// Between the two saves an interruption ends with both ends or with none, and says which. Where the
+// other host cannot be asked any more, it says so, and how the person finds out.
+func TestInterruptedBetweenTheSaves(t *testing.T) {
+	for _, reachable := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			n, told := newWired(), []string(nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			calls, dial := 0, n.dial(t, cut{at: -1}, nil, nil)
+			near := n.nearOf(t, n.start(n.near).Host(), func(ctx context.Context) (Line, error) {
+				if calls++; calls > 1 && !reachable {
+					return nil, errors.New("ssh could not connect")
+				}
+				line, err := dial(ctx)
+				return &interrupting{line, pair.Save, cancel}, err
+			}, &told)
+			both, err := near.Plan(ctx, pair.Wish{Near: nm.NewTunnel()}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = near.Make(ctx, both)
+			says, hint := "interrupted: neither this host nor linux2 has the tunnel", "type the same command again to make both ends"
+			if !reachable {
+				says, hint = "interrupted\nit is not known whether linux2 has its end: this end, gre1, stays until that is known: ssh could not connect", "nmgre pair linux2 gre1"
+			}
+			if err == nil || err.Error() != says || !strings.Contains(strings.Join(fault.Hints(err), ""), hint) || !errors.Is(err, context.Canceled) {
+				t.Errorf("%v\n%s", err, strings.Join(told, "\n"))
+			}
+			n.serving.Wait()
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if there := strings.Contains(tunnels(n.near), "profile gre1"); there == reachable {
+				t.Errorf("this end is there: %v", there)
+			}
+		})
+	}
+}
 
 // Who interrupts pair hears that, and not that ssh has ended.
 func TestPlanInterrupted(t *testing.T) {
