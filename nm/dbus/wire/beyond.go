@@ -60,6 +60,9 @@ func (s Settings) isWithin(setting, property string, t nm.Tunnel) bool {
 	if strings.Contains(within[setting], " "+property+" ") {
 		return setting != wired || t.MAC != ""
 	}
+	if _, newer := s[setting]["dns-data"]; newer && property == "dns" { // the same servers as numbers
+		return true
+	}
 	isPort := setting == Connection && (slices.Contains(controllerNames[:], property) || slices.Contains(portTypeNames[:], property))
 	return isPort && t.Controller != ""
 }

@@ -35,6 +35,7 @@ func TestBeyondHostile(t *testing.T) {
 	s.Set(Connection, "master", "red\x1b")
 	s.Set(Connection, "controller", "red\x1b")
 	s.Set(Connection, "slave-type", "vrf")
+	s.Set(IPv4, "dns", []uint32{1})
 	s.Set(IPv4, "dns-data", []string{"192.0.2.53"})
 	s.Set("proxy", "pac-script", strings.Repeat("x", 1000))
 	tunnel, err := Decode(s)
