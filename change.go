@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/find"
+	"nmgre/nm/nmcli"
 	"nmgre/nm/plan"
 	"nmgre/nm/states"
 	"nmgre/nm/weights"
@@ -182,7 +183,7 @@ func (c *routeWork) nmcliCommands(from, to []routes.Route) []string {
 	p := c.plan.Profile
 	before, after := p.Tunnel, p.Tunnel
 	before.Routes, after.Routes = from, to
-	commands := nm.NmcliModify(p.Nmcli(), before, after, false)
+	commands := nmcli.Modify(p.Nmcli(), before, after, false)
 	if p.Device != "" {
 		commands = append(commands, "nmcli device reapply "+fault.ShellWord(p.Device))
 	}

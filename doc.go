@@ -36,6 +36,7 @@
 //	nm/opposite     the tunnel that the far end has to make, with this host's networks and link
 //	nm/policy       rules of the routing policy: their places, their owners, loops; metric chooses
 //	                the metrics of default routes
+//	nm/nmcli        writes nmcli's lines that do the same
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/ends         checks the ends against the host: the firewall's zone, a leased address
 //	nm/adopt        decides how a tunnel made by hand becomes a profile, and takes it over

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
@@ -101,7 +102,7 @@ func TestFarEndByIP(t *testing.T) {
 	}
 	far.Name = "gre1"
 	want.Same(t, "ip", far.IPCommands()[0], "ip link add name gre1 type gre remote 100.0.1.100 local 100.0.2.100 ttl 64 csum seq")
-	want.Same(t, "nmcli", far.NmcliAdd(), "")
+	want.Same(t, "nmcli", nmcli.AddFar(far), "")
 }
 
 // A link-local outer address has its device, so the far end's line needs none.

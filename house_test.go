@@ -28,6 +28,7 @@ var pureRooms = map[string][]string{
 	"routes/kernel":     {"routes", "routes/fault", "routes/gre", "routes/rule"},
 	"routes/keep":       {"routes", "routes/fault", "routes/gre", "routes/ident", "routes/kernel", "routes/list", "routes/rule"},
 	"nm":                {"routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
+	"nm/nmcli":          {"nm", "routes", "routes/fault", "routes/rule"},
 	"nm/metric":         {"routes", "routes/fault", "routes/kernel"},
 	"nm/policy":         {"nm", "routes", "routes/fault", "routes/kernel", "routes/rule"},
 	"nm/resolve":        {"nm", "routes/fault"},
@@ -42,7 +43,7 @@ var pureRooms = map[string][]string{
 	"nm/advice":         {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/opposite":       {"nm", "nm/port", "routes/fault", "routes/gre", "routes/kernel"},
 	"nm/port":           {"nm", "routes/fault", "routes/keep", "routes/kernel"},
-	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/opposite", "nm/policy", "nm/port", "nm/states", "nm/whole", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
+	"nm/plan":           {"nm", "nm/nmcli", "nm/advice", "nm/ends", "nm/metric", "nm/opposite", "nm/policy", "nm/port", "nm/states", "nm/whole", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
 	"nm/whole":          {"nm", "nm/ends", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/vet":            {"nm", "nm/plan", "nm/policy", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
 	"nm/weights":        {"nm", "routes", "routes/fault", "routes/keep"},
@@ -64,7 +65,7 @@ var pureRooms = map[string][]string{
 	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
 	"nm/notation/shell":    {"nm/notation"},
 	"nm/notation/iproute":  {"nm", "nm/notation", "nm/notation/shell", "routes", "routes/gre", "routes/keep", "routes/rule"},
-	"nm/notation/linux":    {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
+	"nm/notation/linux":    {"nm", "nm/nmcli", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
 	"nm/notation/netplan":  {"go.yaml.in/yaml/v3", "nm", "nm/notation", "nm/notation/iproute", "routes", "routes/gre"}, // the one library: for YAML
 	"nm/notation/router":   {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/gre"},
 	"nm/notation/own":      {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
@@ -77,13 +78,13 @@ var pureRooms = map[string][]string{
 	"nm/states":    {"nm", "nm/policy", "routes", "routes/keep", "routes/kernel"},
 	"nm/document":  {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
 
-	".": {"nm", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/undo", "nm/verify", "nm/verify/fleet", "nm/weights", "nm/whole", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	".": {"nm", "nm/nmcli", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/undo", "nm/verify", "nm/verify/fleet", "nm/weights", "nm/whole", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/ansible":        {},
-	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
+	"cmd/nmgre/calls":    {"nmgre", "nm", "nm/nmcli", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},
 	"cmd/nmgre/values":   {"routes/fault"},
-	"cmd/nmgre/output":   {"nmgre", "nm", "nm/adopt", "nm/find", "nm/notation", "nm/notation/importer", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
+	"cmd/nmgre/output":   {"nmgre", "nm", "nm/nmcli", "nm/adopt", "nm/find", "nm/notation", "nm/notation/importer", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

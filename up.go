@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/find"
+	"nmgre/nm/nmcli"
 	"nmgre/nm/plan"
 	"nmgre/nm/undo"
 	"nmgre/nm/verify"
@@ -101,7 +102,7 @@ func (h *Host) applyPending(ctx context.Context, p nm.Profile, waiting nm.Pendin
 
 // activate brings a tunnel up, or takes it down again.
 func (h *Host) activate(ctx context.Context, p nm.Profile) error {
-	err := h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliConnection("up", p.Nmcli()), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
+	err := h.step(ctx, Event{What: "brought it up", Commands: nmcli.Connection("up", p.Nmcli()), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
 	if err != nil {
 		err = fault.Ended(ctx, err)
 		down := func(ctx context.Context) error { return h.Profiles.Deactivate(ctx, p.UUID) }
@@ -167,7 +168,7 @@ func (h *Host) down(ctx context.Context, p nm.Profile) error {
 // deactivate takes a tunnel down. It fails with [fault.ErrHalfDone] if something is left of it.
 func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
 	down := false
-	err := h.step(ctx, Event{What: "took it down", Commands: nm.NmcliConnection("down", p.Nmcli()), Detail: true}, func() error {
+	err := h.step(ctx, Event{What: "took it down", Commands: nmcli.Connection("down", p.Nmcli()), Detail: true}, func() error {
 		if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
 			return err
 		}
@@ -295,7 +296,7 @@ func (h *Host) agree(ctx context.Context, p nm.Profile) error {
 
 // deleteProfile removes a tunnel's profile, and with it its link.
 func (h *Host) deleteProfile(ctx context.Context, p nm.Profile) error {
-	e := Event{What: "deleted the profile, and with it the link", Commands: nm.NmcliConnection("delete", p.Nmcli()), Detail: true}
+	e := Event{What: "deleted the profile, and with it the link", Commands: nmcli.Connection("delete", p.Nmcli()), Detail: true}
 	return h.step(ctx, e, func() error { return h.remove(ctx, p.UUID, p.Device) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -22,7 +23,7 @@ func TestCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return tunnel.NmcliAdd() + "\n\n" + strings.Join(tunnel.IPCommands(), "\n") + "\n\n" + tunnel.CreateCommand() + "\n"
+		return nmcli.Add(tunnel) + "\n\n" + strings.Join(tunnel.IPCommands(), "\n") + "\n\n" + tunnel.CreateCommand() + "\n"
 	})
 }
 

@@ -79,6 +79,9 @@ func Diff(a, b Tunnel) []FieldChange {
 	return append(list, diffList("snat", a.SNAT, b.SNAT)...)
 }
 
+// property is a flag with its value.
+type property struct{ name, value string }
+
 // fields are the single values, in the notation of create's flags.
 func (t Tunnel) fields() []property {
 	number := func(n uint32) string {

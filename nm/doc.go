@@ -1,5 +1,5 @@
 // Package nm has NetworkManager's words: [Tunnel] and [Profile], the owner of a route, the problems
-// of a tunnel, the lines of nmcli that do the same, and the doors to one host, [System]. It is
+// of a tunnel, the lines of ip and nmgre that make it, and the doors to one host, [System]. It is
 // pure. Begin with tunnel.go.
 //
 // # Glossary

@@ -35,15 +35,6 @@ func (f FarEnd) Told() []string {
 	return append(slices.Clone(f.Notes), "there is no command for the far end: "+f.Missing)
 }
 
-// NmcliAdd returns the nmcli command that makes the far end's profile. It is empty if there is
-// none, or if packets pass only with an option that no profile can hold.
-func (f FarEnd) NmcliAdd() string {
-	if f.Missing != "" || f.Link.Checksum || f.Link.Sequence {
-		return ""
-	}
-	return f.Tunnel.NmcliAdd()
-}
-
 // IPCommands returns the ip commands that make the far end. There are none if its addresses are not
 // known.
 func (f FarEnd) IPCommands() []string {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/testdata/want"
@@ -153,7 +154,7 @@ func TestFarEndWithoutACommand(t *testing.T) {
 	for _, local := range []netip.Addr{{}, want.Addr("0.0.0.0")} {
 		near.Local = local
 		far := near.FarEnd(nil)
-		if far.CreateCommand() != "" || far.NmcliAdd() != "" || len(far.IPCommands()) != 0 || len(far.Told()) != 1 {
+		if far.CreateCommand() != "" || nmcli.AddFar(far) != "" || len(far.IPCommands()) != 0 || len(far.Told()) != 1 {
 			t.Errorf("from %s: %q, told %q", local, far.CreateCommand(), far.Told())
 		}
 	}

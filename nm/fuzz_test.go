@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -28,9 +29,9 @@ func FuzzCommands(f *testing.F) {
 		}
 		other := tunnel.Clone()
 		other.Name, other.Parent = parent, name
-		commands := append(tunnel.IPCommands(), tunnel.NmcliAdd(), tunnel.CreateCommand())
-		commands = append(commands, nm.NmcliModify(name, tunnel, other, true)...)
-		commands = append(commands, nm.NmcliConnection("up", name)...)
+		commands := append(tunnel.IPCommands(), nmcli.Add(tunnel), tunnel.CreateCommand())
+		commands = append(commands, nmcli.Modify(name, tunnel, other, true)...)
+		commands = append(commands, nmcli.Connection("up", name)...)
 		for _, command := range commands {
 			program, _, _ := strings.Cut(command, " ")
 			if !fault.IsPrintable(command) || program != "ip" && program != "nmcli" && program != "nmgre" {

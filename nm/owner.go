@@ -116,15 +116,15 @@ func isPlain(r *routes.Route) bool {
 		r.TTLPropagate == nil && r.Encap == nil && r.NexthopID == 0 && len(r.Nexthops) == 0 && (!r.Via.IsValid() || r.Via.Is4() == r.Dst.Addr().Is4())
 }
 
-// profileMetric is a metric that a profile can hold.
-type profileMetric struct {
-	metric routes.Metric
-	name   string // in the profile's route-data
-	lock   bool   // route-data has lock-NAME too
+// ProfileMetric is a metric that a profile can hold.
+type ProfileMetric struct {
+	Metric routes.Metric
+	Name   string // in the profile's route-data
+	Lock   bool   // route-data has lock-NAME too
 }
 
-// profileMetrics are all metrics that a profile can hold, except the MTU.
-var profileMetrics = [...]profileMetric{
+// ProfileMetrics are all metrics that a profile can hold, except the MTU.
+var ProfileMetrics = [...]ProfileMetric{
 	{routes.MetricAdvMSS, "advmss", true}, {routes.MetricWindow, "window", true}, {routes.MetricCwnd, "cwnd", true}, {routes.MetricInitCwnd, "initcwnd", true},
 	{routes.MetricInitRwnd, "initrwnd", true}, {routes.MetricRTOMin, "rto_min", false}, {routes.MetricQuickACK, "quickack", false},
 }
@@ -214,10 +214,10 @@ func kernelOnlyMetric(m *routes.Metrics) string {
 		return ""
 	}
 	set, lock := m.Set, m.Lock&^(1<<routes.MetricRTOMin) // NetworkManager always locks rto_min
-	for _, p := range profileMetrics {
-		set &^= 1 << p.metric
-		if p.lock {
-			lock &^= 1 << p.metric
+	for _, p := range ProfileMetrics {
+		set &^= 1 << p.Metric
+		if p.Lock {
+			lock &^= 1 << p.Metric
 		}
 	}
 	if m.CongCtl != "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -41,7 +42,7 @@ func (p Plan) steps() []Step {
 	t := p.Profile()
 	steps := []Step{
 		{ID: StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: whyInMemory,
-			Commands: []string{t.NmcliAdd()}},
+			Commands: []string{nmcli.Add(t)}},
 		{ID: StepActivate, What: "bring it up, and wait until its addresses are set",
 			Why: "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)) + t.RulesText(), Commands: []string{"nmcli connection up " + fault.ShellWord(t.Name)}},
 	}
@@ -183,7 +184,7 @@ func (p EditPlan) steps() []Step {
 
 // applySteps are the steps that apply the changed profile to the device.
 func (p EditPlan) applySteps() []Step {
-	activate := Step{ID: StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes a new link", Commands: nm.NmcliConnection("up", p.nmcli())}
+	activate := Step{ID: StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes a new link", Commands: nmcli.Connection("up", p.nmcli())}
 	switch {
 	case p.Raises:
 		return []Step{activate}
@@ -192,7 +193,7 @@ func (p EditPlan) applySteps() []Step {
 	case !p.Flaps:
 		return []Step{{ID: StepApply, What: "apply the profile while the tunnel is up", Why: p.Why, Commands: []string{"nmcli device reapply " + fault.ShellWord(p.Profile.Device)}}}
 	}
-	return []Step{{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nm.NmcliConnection("down", p.nmcli())}, activate}
+	return []Step{{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nmcli.Connection("down", p.nmcli())}, activate}
 }
 
 // freshKernelRoutes returns the routes that nmgre holds after the edit, and did not hold before.
@@ -208,7 +209,7 @@ func (p EditPlan) nmcliModify(inMemory bool) []string {
 	if p.renames() {
 		more = []string{"connection.id", p.After.Name}
 	}
-	return nm.NmcliModify(p.nmcli(), p.Profile.Tunnel, p.ProfileAfter(), inMemory, more...)
+	return nmcli.Modify(p.nmcli(), p.Profile.Tunnel, p.ProfileAfter(), inMemory, more...)
 }
 
 // renames says that the profile is renamed with its interface.

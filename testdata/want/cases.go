@@ -97,3 +97,23 @@ func Cases(t *testing.T, folder string, least int, run func(t *testing.T, input 
 		})
 	}
 }
+
+// Answers compares a golden file of this package's testdata: lines, a rule, and each line again
+// with its answer below.
+func Answers(t *testing.T, name string, answer func(line string) string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	input, _, found := strings.Cut(string(text), Rule+"\n")
+	if !found {
+		t.Fatalf("there is no line %s", Rule)
+	}
+	var b strings.Builder
+	b.WriteString(input + Rule + "\n")
+	for _, line := range SpecsOf(input) {
+		fmt.Fprintf(&b, "%s\n  %s\n", line, answer(line))
+	}
+	Golden(t, name, b.String())
+}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"nmgre/nm/nmcli"
 	"nmgre/routes/fault"
 )
 
@@ -25,7 +26,7 @@ func FuzzAnswers(f *testing.F) {
 				}
 			}
 			if len(bad) == 0 && tunnel.Remote.IsValid() && tunnel.Validate() == nil {
-				for _, command := range append(tunnel.IPCommands(), tunnel.NmcliAdd(), tunnel.CreateCommand()) {
+				for _, command := range append(tunnel.IPCommands(), nmcli.Add(tunnel), tunnel.CreateCommand()) {
 					if !fault.IsPrintable(command) {
 						t.Errorf("%s: %q", id, command)
 					}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/gre"
@@ -54,7 +55,7 @@ func TestLongCommandsAreWhole(t *testing.T) {
 	if all := shown(FarEndText(nm.FarEnd{Tunnel: far}, 76)); strings.Count(all, "10.21.43.0/24") < 4 {
 		t.Errorf("the last route stands there %d times", strings.Count(all, "10.21.43.0/24"))
 	}
-	p := &plan.Plan{Steps: []plan.Step{{What: "x", Commands: []string{far.NmcliAdd()}}}}
+	p := &plan.Plan{Steps: []plan.Step{{What: "x", Commands: []string{nmcli.Add(far)}}}}
 	if all := shown(PlanLines(NewTheme(false, true), p, 76)); !strings.Contains(all, "10.21.43.0/24") {
 		t.Error("the plan lacks the last route")
 	}

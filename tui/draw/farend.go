@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/routes/fault"
 )
 
@@ -30,7 +31,7 @@ func FarEndText(far nm.FarEnd, width int) []Line {
 	if far.Name == "" {
 		far.Name = "gre1"
 	}
-	if command := far.NmcliAdd(); command != "" {
+	if command := nmcli.AddFar(far); command != "" {
 		lines = append(lines, Wrapped("With NetworkManager alone:", width, "", Bold)...)
 		lines = append(lines, Command(fault.Escaped(command), width, "  ")...)
 		lines = append(lines, Text(""))

@@ -14,6 +14,7 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/adopt"
+	"nmgre/nm/nmcli"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
@@ -338,7 +339,7 @@ func (f *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	}
 	return plan.Plan{Tunnel: t, Routes: nm.AssignRoutes(t.Routes, 0, nm.MinVersion), Notes: []string{"MTU 1476: 1500 - 20 (IPv4) - 4 (GRE) = 1476, on the way to " + t.Remote.String() + " by eth0"},
 		Steps: []plan.Step{
-			{ID: plan.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "a half-finished tunnel must not survive a reboot: the profile goes to disk last", Commands: []string{t.NmcliAdd()}},
+			{ID: plan.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "a half-finished tunnel must not survive a reboot: the profile goes to disk last", Commands: []string{nmcli.Add(t)}},
 			{ID: plan.StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)), Commands: []string{"nmcli connection up " + t.Name}},
 			{ID: plan.StepCheck, What: "compare the kernel's state with the plan, and probe the far end", Why: "a GRE link is up even if no packet gets through", Commands: []string{"ip -d link show dev " + t.Name}},
 			{ID: plan.StepSave, What: "write the profile to disk", Why: "so that the tunnel survives a reboot"},
@@ -465,7 +466,7 @@ func (f *Host) set(ctx context.Context, name, verb, did string, state nm.State, 
 		return nm.Profile{}, err
 	}
 	f.called("%s %s", verb, name)
-	if err := f.step(ctx, "", did, nm.NmcliConnection(verb, f.nmcli(name))...); err != nil {
+	if err := f.step(ctx, "", did, nmcli.Connection(verb, f.nmcli(name))...); err != nil {
 		return nm.Profile{}, err
 	}
 	r := f.root()
@@ -517,7 +518,7 @@ func (f *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 		}
 	}
 	f.called("delete %s", name)
-	if err := f.step(ctx, "", "deleted the profile, and with it the link", nm.NmcliConnection("delete", f.nmcli(name))...); err != nil {
+	if err := f.step(ctx, "", "deleted the profile, and with it the link", nmcli.Connection("delete", f.nmcli(name))...); err != nil {
 		return nm.Profile{}, err
 	}
 	r := f.root()

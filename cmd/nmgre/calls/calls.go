@@ -15,6 +15,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -102,17 +103,17 @@ func (p *toldProfiles) SaveWith(ctx context.Context, uuid, first string) error {
 
 // Activate tells of the call.
 func (p *toldProfiles) Activate(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: ActivateConnection "+p.name(uuid).called, func() error { return p.Profiles.Activate(ctx, uuid) }, nm.NmcliConnection("up", p.name(uuid).nmcli)...)
+	return told(p.tell, "D-Bus: ActivateConnection "+p.name(uuid).called, func() error { return p.Profiles.Activate(ctx, uuid) }, nmcli.Connection("up", p.name(uuid).nmcli)...)
 }
 
 // Deactivate tells of the call.
 func (p *toldProfiles) Deactivate(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: DeactivateConnection "+p.name(uuid).called, func() error { return p.Profiles.Deactivate(ctx, uuid) }, nm.NmcliConnection("down", p.name(uuid).nmcli)...)
+	return told(p.tell, "D-Bus: DeactivateConnection "+p.name(uuid).called, func() error { return p.Profiles.Deactivate(ctx, uuid) }, nmcli.Connection("down", p.name(uuid).nmcli)...)
 }
 
 // Delete tells of the call.
 func (p *toldProfiles) Delete(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: Settings.Connection.Delete "+p.name(uuid).called, func() error { return p.Profiles.Delete(ctx, uuid) }, nm.NmcliConnection("delete", p.name(uuid).nmcli)...)
+	return told(p.tell, "D-Bus: Settings.Connection.Delete "+p.name(uuid).called, func() error { return p.Profiles.Delete(ctx, uuid) }, nmcli.Connection("delete", p.name(uuid).nmcli)...)
 }
 
 // SetRoutes tells of the calls.

@@ -5,6 +5,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/gre"
@@ -164,7 +165,7 @@ func newDetail(s nmgre.Status, far nm.FarEnd) detailForm {
 func newFarEnd(far nm.FarEnd) farEndForm {
 	command := far.CreateCommand()
 	far.Name = nm.FreeName(nil)
-	return farEndForm{Command: command, Nmcli: far.NmcliAdd(), IP: append([]string{}, far.IPCommands()...), Missing: far.Missing, Notes: far.Notes}
+	return farEndForm{Command: command, Nmcli: nmcli.AddFar(far), IP: append([]string{}, far.IPCommands()...), Missing: far.Missing, Notes: far.Notes}
 }
 
 // createdForm is the output of create --json.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/nmcli"
 	"nmgre/nm/notation"
 	"nmgre/routes"
 )
@@ -105,7 +106,7 @@ func keyfileRules(p *notation.Page, t nm.Tunnel, section string) {
 	for _, r := range t.Rules {
 		if r.IPv6 == (section == "ipv6") {
 			n++
-			p.Line("routing-rule%d=%s", n, nm.NmcliRule(r))
+			p.Line("routing-rule%d=%s", n, nmcli.Rule(r))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package linux
 import (
 	"strings"
 
+	"nmgre/nm/nmcli"
 	"nmgre/nm/notation"
 )
 
@@ -25,7 +26,7 @@ var Nmcli = notation.Kind{
 func writeNmcli(l notation.Link) string {
 	p := notation.NewPage("#", "nmcli", l.Near)
 	t := l.Near.Tunnel
-	line := t.NmcliAdd()
+	line := nmcli.Add(t)
 	if t.TTL == 0 { // the default, which a reader should not have to know
 		before := " ipv4.method"
 		if t.Controller != "" { // a port has no IPv4

@@ -1,4 +1,6 @@
-package nm
+// Package nmcli writes the lines of nmcli that do the same as nmgre: they make a tunnel's profile,
+// change it, and bring it up and down. People read them, and copy them. Nothing here runs them.
+package nmcli
 
 import (
 	"fmt"
@@ -6,13 +8,14 @@ import (
 	"strconv"
 	"strings"
 
+	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
-// NmcliAdd returns the nmcli command that makes the tunnel's profile, with the routes that a
-// profile of [MinVersion] can hold.
-func (t Tunnel) NmcliAdd() string {
+// Add returns the nmcli command that makes the tunnel's profile, with the routes that a profile of
+// [nm.MinVersion] can hold.
+func Add(t nm.Tunnel) string {
 	words := []string{"nmcli", "connection", "add", "type", "ip-tunnel", "con-name", t.ProfileName(), "ifname", t.Name,
 		"mode", t.Mode.String(), "remote", t.Remote.String()}
 	add := func(property, value string) { words = append(words, property, value) }
@@ -22,7 +25,7 @@ func (t Tunnel) NmcliAdd() string {
 	if t.Parent != "" {
 		add("dev", t.Parent)
 	}
-	for _, p := range t.tunnelProperties() {
+	for _, p := range tunnelProperties(t) {
 		add("ip-tunnel."+p.name, p.value)
 	}
 	if t.MAC != "" {
@@ -41,20 +44,29 @@ func (t Tunnel) NmcliAdd() string {
 		name string
 		is   func(netip.Addr) bool
 	}{{"ipv4", netip.Addr.Is4}, {"ipv6", netip.Addr.Is6}} {
-		words = append(words, t.nmcliFamily(family.name, family.is)...)
+		words = append(words, familyWords(t, family.name, family.is)...)
 	}
 	return fault.Shell(words)
+}
+
+// AddFar is [Add] for a far end's profile. It is empty if there is none, or if packets pass only
+// with an option that no profile can hold.
+func AddFar(f nm.FarEnd) string {
+	if f.Missing != "" || f.Link.Checksum || f.Link.Sequence {
+		return ""
+	}
+	return Add(f.Tunnel)
 }
 
 // macProperty is nmcli's name for the Ethernet address of a device.
 const macProperty = "802-3-ethernet.cloned-mac-address"
 
-// property is a property of a profile, or a flag, with its value.
+// property is a property of a profile with its value.
 type property struct{ name, value string }
 
 // tunnelProperties lists the properties of the ip-tunnel setting that differ from NetworkManager's
 // defaults.
-func (t Tunnel) tunnelProperties() []property {
+func tunnelProperties(t nm.Tunnel) []property {
 	var list []property
 	number := func(name string, n uint32) {
 		if n != 0 {
@@ -79,17 +91,17 @@ func (t Tunnel) tunnelProperties() []property {
 	return list
 }
 
-// nmcliFamily returns the words of NmcliAdd for one address family.
-func (t Tunnel) nmcliFamily(name string, is func(netip.Addr) bool) []string {
+// familyWords returns the words of Add for one address family.
+func familyWords(t nm.Tunnel, name string, is func(netip.Addr) bool) []string {
 	var addresses, held []string
 	for _, p := range t.Addresses {
 		if is(p.Addr()) {
 			addresses = append(addresses, p.String())
 		}
 	}
-	for _, r := range t.RoutesOf(OwnerProfile, MinVersion) {
+	for _, r := range t.RoutesOf(nm.OwnerProfile, nm.MinVersion) {
 		if is(r.Dst.Addr()) {
-			held = append(held, nmcliRoute(r))
+			held = append(held, routeWords(r))
 		}
 	}
 	words := []string{name + ".method", "disabled"}
@@ -99,15 +111,15 @@ func (t Tunnel) nmcliFamily(name string, is func(netip.Addr) bool) []string {
 	if len(held) > 0 && len(addresses) > 0 {
 		words = append(words, name+".routes", strings.Join(held, ", "))
 	}
-	if rules := nmcliRules(OwnedRules(AssignRules(t.Rules, 0), OwnerProfile), name == "ipv6"); rules != "" {
+	if rules := ruleWords(nm.OwnedRules(nm.AssignRules(t.Rules, 0), nm.OwnerProfile), name == "ipv6"); rules != "" {
 		words = append(words, name+".routing-rules", rules)
 	}
 	return words
 }
 
-// nmcliRoute writes the route in the notation of nmcli's ipv4.routes: destination, next hop,
+// routeWords writes the route in the notation of nmcli's ipv4.routes: destination, next hop,
 // metric, attributes.
-func nmcliRoute(r routes.Route) string {
+func routeWords(r routes.Route) string {
 	via, onlink, weight := r.Via, r.OnLink, uint16(0)
 	if len(r.Nexthops) == 1 { // a member of an ECMP route
 		via, onlink, weight = r.Nexthops[0].Via, r.Nexthops[0].OnLink, r.Nexthops[0].Weight
@@ -132,32 +144,32 @@ func nmcliRoute(r routes.Route) string {
 	attribute(r.Scope != nil, "scope", uint8(r.ScopeOrDefault()))
 	attribute(r.MTU != 0, "mtu", r.MTU)
 	attribute(r.MTULock, "lock-mtu", true)
-	for _, metric := range profileMetrics {
-		value, set := r.Metrics.Get(metric.metric)
-		if set = set && value != 0; metric.metric == routes.MetricQuickACK {
-			attribute(set, metric.name, true)
+	for _, metric := range nm.ProfileMetrics {
+		value, set := r.Metrics.Get(metric.Metric)
+		if set = set && value != 0; metric.Metric == routes.MetricQuickACK {
+			attribute(set, metric.Name, true)
 			continue
 		}
-		attribute(set, metric.name, value)
-		attribute(set && metric.lock && r.Metrics.Locked(metric.metric), "lock-"+metric.name, true)
+		attribute(set, metric.Name, value)
+		attribute(set && metric.Lock && r.Metrics.Locked(metric.Metric), "lock-"+metric.Name, true)
 	}
 	attribute(onlink, "onlink", true)
 	attribute(weight != 0, "weight", weight)
 	return strings.Join(words, " ")
 }
 
-// NmcliModify returns the nmcli command that changes a profile, named as in [NmcliConnection], from
-// a to b, in memory only or on disk too. more has further properties, each followed by its value.
-// There is no command if b differs in nothing that nmcli can change, such as in the peer address or
-// the far end's name: nmcli knows no user data.
-func NmcliModify(profile string, a, b Tunnel, inMemory bool, more ...string) []string {
+// Modify returns the nmcli command that changes a profile, named as in [Connection], from a to b,
+// in memory only or on disk too. more has further properties, each followed by its value. There is
+// no command if b differs in nothing that nmcli can change, such as in the peer address or the far
+// end's name: nmcli knows no user data.
+func Modify(profile string, a, b nm.Tunnel, inMemory bool, more ...string) []string {
 	words := []string{"nmcli", "connection", "modify"}
 	if inMemory {
 		words = append(words, "--temporary")
 	}
 	words = append(words, profile)
 	bare := len(words)
-	old, now := a.modifyProperties(), b.modifyProperties()
+	old, now := modifyProperties(a), modifyProperties(b)
 	for i := range old {
 		if old[i].value != now[i].value {
 			words = append(words, old[i].name, now[i].value)
@@ -171,14 +183,14 @@ func NmcliModify(profile string, a, b Tunnel, inMemory bool, more ...string) []s
 
 // modifyProperties are the properties that an edit may change, each with its value or the empty
 // string. The order is the same for all tunnels.
-func (t Tunnel) modifyProperties() []property {
+func modifyProperties(t nm.Tunnel) []property {
 	list := []property{{"connection.interface-name", t.Name}, {"connection.autoconnect", strconv.FormatBool(t.Autoconnect)}, {"connection.zone", t.Zone},
 		{"ip-tunnel.mode", t.Mode.String()}, {"ip-tunnel.remote", routes.AddrText(t.Remote)}, {"ip-tunnel.local", ""}, {"ip-tunnel.parent", t.Parent}}
 	if t.Local.IsValid() && !t.Local.IsUnspecified() {
 		list[5].value = t.Local.String()
 	}
 	values := make(map[string]string)
-	for _, p := range t.tunnelProperties() {
+	for _, p := range tunnelProperties(t) {
 		values[p.name] = p.value
 	}
 	for _, name := range []string{"input-key", "output-key", "ttl", "tos", "path-mtu-discovery", "encapsulation-limit", "flow-label", "flags", "mtu"} {
@@ -190,15 +202,15 @@ func (t Tunnel) modifyProperties() []property {
 		name string
 		is   func(netip.Addr) bool
 	}{{"ipv4", netip.Addr.Is4}, {"ipv6", netip.Addr.Is6}} {
-		list = append(list, t.modifyFamily(family.name, family.is)...)
+		list = append(list, modifyFamily(t, family.name, family.is)...)
 	}
 	return list
 }
 
 // modifyFamily are the properties of one address family.
-func (t Tunnel) modifyFamily(name string, is func(netip.Addr) bool) []property {
+func modifyFamily(t nm.Tunnel, name string, is func(netip.Addr) bool) []property {
 	list := []property{{name + ".method", "disabled"}, {name + ".addresses", ""}, {name + ".routes", ""},
-		{name + ".routing-rules", nmcliRules(t.Rules, name == "ipv6")}}
+		{name + ".routing-rules", ruleWords(t.Rules, name == "ipv6")}}
 	var addresses, held []string
 	for _, a := range t.Addresses {
 		if is(a.Addr()) {
@@ -207,7 +219,7 @@ func (t Tunnel) modifyFamily(name string, is func(netip.Addr) bool) []property {
 	}
 	for _, r := range t.Routes {
 		if is(r.Dst.Addr()) {
-			held = append(held, nmcliRoute(r))
+			held = append(held, routeWords(r))
 		}
 	}
 	if len(addresses) > 0 {
@@ -217,8 +229,8 @@ func (t Tunnel) modifyFamily(name string, is func(netip.Addr) bool) []property {
 	return list
 }
 
-// NmcliConnection returns the command `nmcli connection VERB PROFILE`, for the verbs up, down and
-// delete. The profile is a UUID, or a word of [Profile.Nmcli].
-func NmcliConnection(verb, profile string) []string {
+// Connection returns the command `nmcli connection VERB PROFILE`, for the verbs up, down and
+// delete. The profile is a UUID, or a word of [nm.Profile.Nmcli].
+func Connection(verb, profile string) []string {
 	return []string{fault.Shell([]string{"nmcli", "connection", verb, profile})}
 }
