@@ -90,7 +90,8 @@
 //	                has the kernel's connections, ruleset reads rules, registers and sets have
 //	                their values, removals watches rules go, sysctl has the settings of devices,
 //	                legacy tells of iptables-legacy, owners whose the tables are, byhand reads
-//	                SNAT made by hand, blocked words the ways that a firewall drops
+//	                SNAT made by hand, blocked words the ways that a firewall drops, firewalls
+//	                has the commands of firewall programs that let packets through
 //	routes/store    root's files below /etc/nmgre, and the hook; modules, host read the host's files
 //	routes/asroot   the helper that polkit starts for a caller without root
 //	routes/journal  the line in the system's log about root's work for others

@@ -12,6 +12,7 @@ import (
 	"github.com/google/nftables/expr"
 
 	"nmgre/routes/gateway/blocked"
+	"nmgre/routes/gateway/firewalls"
 	"nmgre/routes/gateway/ruleset"
 	"nmgre/routes/gateway/sets"
 	"nmgre/routes/keep"
@@ -143,7 +144,8 @@ func (s *survey) chain(base *nftables.Chain) []keep.Obstacle {
 	if len(list) == 0 {
 		return nil
 	}
-	o := s.firewall(base).obstacle(list)
+	program := firewalls.Forwarding(base, s.neighbours(base), func() firewalls.Zones { return s.zones(base) })
+	o := program.Obstacle(list)
 	o.Apart = blocked.Apart(list)
 	return []keep.Obstacle{o}
 }
@@ -204,29 +206,21 @@ func (s *survey) chainsIn(table *nftables.Table) (n int) {
 	return n
 }
 
-// firewall returns the program that a chain belongs to.
-func (s *survey) firewall(base *nftables.Chain) firewall {
-	has := func(name string) bool { return s.has(base.Table, name) }
-	command := "iptables"
-	if base.Table.Family == nftables.TableFamilyIPv6 {
-		command = "ip6tables"
+// neighbours returns a function that reports whether the table of a chain has another one.
+func (s *survey) neighbours(of *nftables.Chain) func(chain string) bool {
+	return func(chain string) bool {
+		return slices.ContainsFunc(s.chains, func(c *nftables.Chain) bool {
+			return c.Table != nil && c.Table.Name == of.Table.Name && c.Table.Family == of.Table.Family && c.Name == chain
+		})
 	}
-	switch isFilter := base.Table.Name == "filter" && base.Name == "FORWARD"; {
-	case base.Table.Name == "firewalld" || isFilter && has("FORWARD_direct"):
-		return s.firewalld(base)
-	case isFilter && has("ufw-user-forward") || isFilter && has("ufw6-user-forward"):
-		return ufw{}
-	case isFilter && has("DOCKER-USER"):
-		return iptables{"Docker", command, "DOCKER-USER"}
-	case isFilter:
-		return iptables{command, command, base.Name}
-	}
-	return plain{base}
 }
 
-// has reports whether a table has a chain.
-func (s *survey) has(table *nftables.Table, chain string) bool {
-	return slices.ContainsFunc(s.chains, func(c *nftables.Chain) bool {
-		return c.Table != nil && c.Table.Name == table.Name && c.Table.Family == table.Family && c.Name == chain
-	})
+// zones finds each device's zone of firewalld by the chains that its packets pass.
+func (s *survey) zones(base *nftables.Chain) firewalls.Zones {
+	z := firewalls.Zones{Tunnel: s.devs[0], Of: make(map[string]string)}
+	for _, dev := range s.devs {
+		_, w := s.walk(base, dev, "")
+		z.Of[dev] = firewalls.ZoneOf(w.chains)
+	}
+	return z
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/nftables"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/gateway/firewalls"
 	"nmgre/routes/gateway/legacy"
 	"nmgre/routes/keep"
 )
@@ -221,14 +222,14 @@ func (p *passage) walk(at station, o *outer) (fate, *walk) {
 // obstacle notes a chain that drops.
 func (p *passage) obstacle(at station, w *walk, onlyNew bool) {
 	r := p.ruling(at, w, w.by)
-	r.What = p.who(at, r) + by(r) + p.drops(onlyNew)
+	r.What = p.words().Drops(at.base, r, onlyNew)
 	switch {
 	case at.some: // the library does not say which devices
 		r.What += ", if it is a chain of their device"
 	case r.Perhaps:
 		r.What += ", unless one of its more specific rules accepts them"
 	}
-	r.Hint = p.accepting(at, r)
+	r.Hint = p.words().Accepting(at.base, r)
 	p.rules.Obstacles = append(p.rules.Obstacles, keep.OuterObstacle{Ruling: r, Out: p.out, OnlyNew: onlyNew})
 }
 
@@ -251,26 +252,32 @@ func (p *passage) rewrite(at station, w *walk, b *binding, rule place) {
 	if b.min != b.max {
 		to = netip.Addr{}
 	}
-	r.What = p.who(at, r) + by(r) + p.changes(b, was, known, to)
+	change := firewalls.NAT{Source: b.source, Masquerade: b.masquerade, To: to}
+	if known {
+		change.Was = was
+	}
+	r.What = p.words().Changes(at.base, r, change)
 	if r.Perhaps {
 		r.What += ", unless another rule comes first"
 	}
 	if !known || b.masquerade && !to.IsValid() { // it may be the same address
 		r.Perhaps = true
 	}
-	r.Hint = p.sparing(at, r, b.source)
+	r.Hint = p.words().Sparing(at.base, r, b.source)
 	p.rules.Rewrites = append(p.rules.Rewrites, keep.OuterRewrite{Ruling: r, Out: p.out, To: to})
 }
 
 // ruling returns the facts of a rule, or of the policy of a base chain.
 func (p *passage) ruling(at station, w *walk, rule place) keep.Ruling {
-	r := keep.Ruling{Program: p.program(at.base), Family: familyWord(at.base.Table.Family), Table: fault.Printable(at.base.Table.Name),
-		Base: fault.Printable(at.base.Name), Hook: at.name, Chain: fault.Printable(at.base.Name), Perhaps: w.perhaps}
+	r := firewalls.RulingOf(at.base, p.neighbours(at.base), w.chains)
+	r.Hook, r.Perhaps = at.name, w.perhaps
 	if rule.chain != "" {
 		r.Chain, r.Handle = fault.Printable(rule.chain), rule.handle
 	}
-	if r.Program == programFirewalld {
-		r.Zone = fault.Printable(zoneOf(w.chains))
-	}
 	return r
+}
+
+// words has the texts about the packets.
+func (p *passage) words() firewalls.Outer {
+	return firewalls.Outer{OuterPackets: p.OuterPackets, Out: p.out}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -14,6 +13,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gateway/conntrack"
+	"nmgre/routes/gateway/firewalls"
 	"nmgre/routes/keep"
 )
 
@@ -180,7 +180,11 @@ func (t *translator) takesOf(base *nftables.Chain, protocol byte) (other *keep.O
 	if b.min != b.max {
 		to = netip.Addr{}
 	}
-	r.What, r.Hint = t.who(at, r)+by(r)+t.gives(b, to), t.exempting(at, r)
+	snat := firewalls.SNAT{Passing: t.Passing}
+	r.What = snat.Taken(base, r, b.masquerade, to)
+	if r.Hint = snat.Exempting(base, r); t.old && priorityOf(base) > snatPriority { // nmgre moves its chain
+		r.Hint = "sudo nmgre up " + fault.Operand(t.Rule.Dev)
+	}
 	return &keep.OuterRewrite{Ruling: r, Out: true, To: to}, sure, to.IsValid() && to == t.wanted()
 }
 
@@ -192,45 +196,4 @@ func (t *translator) wanted() netip.Addr {
 	}
 	own.resolve(t.Out, t.To)
 	return own.min
-}
-
-// gives says which source NAT gives the packets.
-func (t *translator) gives(b *binding, to netip.Addr) string {
-	text := fmt.Sprintf(" gives packets from %s to %s ", t.Rule.Inner, t.Rule.SNAT.Dst)
-	switch {
-	case to.IsValid():
-		return text + "the source " + to.String()
-	case b.masquerade:
-		return text + "the source that the kernel chooses for masquerading"
-	}
-	return text + "another source"
-}
-
-// exempting returns the commands that keep the rule off the packets, so that nmgre's takes them.
-func (t *translator) exempting(at station, r keep.Ruling) string {
-	from, to := t.Rule.Inner.String(), t.Rule.SNAT.Dst.String()
-	forget := "; sudo conntrack -D -s " + from + " -d " + to
-	switch {
-	case t.old && priorityOf(at.base) > snatPriority: // nmgre moves its chain
-		return "sudo nmgre up " + fault.Operand(t.Rule.Dev)
-	case r.Program == programFirewalld: // iptables' chains come before firewalld's
-		target := "MASQUERADE"
-		if t.Rule.SNAT.Source.IsValid() {
-			target = "SNAT --to-source " + t.Rule.SNAT.Source.String()
-		}
-		ipv := "ipv4"
-		if t.From.Is6() {
-			ipv = "ipv6"
-		}
-		return fmt.Sprintf("sudo firewall-cmd --permanent --direct --add-rule %s nat POSTROUTING 0 -s %s -d %s -j %s; sudo firewall-cmd --reload", ipv, from, to, target) + forget
-	case r.Program != programNFTables:
-		return fmt.Sprintf("sudo %s -t %s -I %s -s %s -d %s -j ACCEPT", r.Program, at.base.Table.Name, at.base.Name, from, to) + forget + untilReboot
-	case !isIdentifier(at.base.Table.Name) || !isIdentifier(at.base.Name):
-		return "let its rules accept them; nft cannot write one of the names"
-	}
-	word := "ip"
-	if t.From.Is6() {
-		word = "ip6"
-	}
-	return fmt.Sprintf("sudo nft insert rule %s %s %s %s saddr %s %s daddr %s accept", r.Family, at.base.Table.Name, at.base.Name, word, from, word, to) + forget + untilReboot
 }
