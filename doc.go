@@ -38,6 +38,7 @@
 //	                the metrics of default routes
 //	nm/nmcli        writes nmcli's lines that do the same
 //	nm/plan         decides everything about a change, and changes nothing
+//	nm/clash        finds what is in a tunnel's way on its host: names, networks, other tunnels
 //	nm/ends         checks the ends against the host: the firewall's zone, a leased address
 //	nm/adopt        decides how a tunnel made by hand becomes a profile, and takes it over
 //	nm/resolve      chooses the far end's address among those that its name stands for
@@ -113,7 +114,7 @@
 //     cmd/ansible/plugins/modules/tunnel.py
 //   - a rule about the fields of a tunnel: nm/validate.go and nm/inner.go
 //   - the notes in a profile's user data: nm/ends.go
-//   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
+//   - a reason why this host cannot have a tunnel: nm/clash, and nm/plan/preflight.go
 //   - an option of the link that NetworkManager cannot hold: routes/gre/options.go; who sets it:
 //     routes/keep/links.go
 //   - a check of verify: nm/verify/link.go, device.go, path.go, underlay.go, peer.go, to.go and

@@ -318,11 +318,12 @@ func (c *ChangePlan) check(ctx context.Context, sys nm.System, fresh []routes.Ro
 		if pre.profiles, err = sys.Profiles.List(ctx); err != nil {
 			return nil, err
 		}
-		if err := pre.nexthopDevices(fresh).Err(); err != nil {
+		if err := pre.host().NexthopDevices(fresh).Err(); err != nil {
 			return nil, err
 		}
 	}
-	if problem := cmp.Or(pre.routeIsOwnNetwork(fresh), pre.routeIsPart(fresh)); problem != nil {
+	h := pre.host()
+	if problem := cmp.Or(h.RouteIsOwnNetwork(fresh), h.RouteIsPart(fresh)); problem != nil {
 		return nil, problem
 	}
 	return pre, pre.loops(ctx, nil, fresh)

@@ -177,7 +177,7 @@ func (p *preflight) decideParent() *fault.Error {
 	}
 	switch len(devices) {
 	case 0:
-		return nil // localNotHere says so
+		return nil // LocalNotHere says so
 	case 1:
 		p.t.Parent = devices[0]
 		p.note("the tunnel is bound to %s, the device that has %s", fault.Printable(devices[0]), local)
@@ -193,7 +193,8 @@ func (p *preflight) wayOut(ctx context.Context, k kernel.Kernel) (kernel.Hop, er
 		return kernel.Hop{}, err
 	}
 	var found fault.List
-	found.Add(p.parentMissing(), p.localNotHere(), p.remoteHere())
+	h := p.host()
+	found.Add(h.ParentMissing(), h.LocalNotHere(), h.RemoteHere())
 	if err := found.Err(); err != nil {
 		return kernel.Hop{}, err
 	}
@@ -207,7 +208,7 @@ func (p *preflight) underlay(ctx context.Context, k kernel.Kernel) (kernel.Hop, 
 	if from.IsValid() && from.IsUnspecified() {
 		from = netip.Addr{}
 	}
-	q := kernel.Query{To: p.t.Remote, From: from, Dev: p.parentDevice()}
+	q := kernel.Query{To: p.t.Remote, From: from, Dev: p.host().ParentDevice()}
 	hop, err := k.Lookup(ctx, q)
 	if err == nil && p.isSwallowed(hop) {
 		return p.pastTunnels(ctx, k, q, hop)

@@ -300,26 +300,26 @@ func (e *editor) assign() {
 
 // problems returns the reasons why this host cannot have the new parts of the tunnel.
 func (e *editor) problems(ctx context.Context) error {
-	p, b := e.pre, e.before
+	p, b, h := e.pre, e.before, e.pre.host()
 	addresses := without(p.t.Addresses, b.Addresses)
 	_, fresh := e.split(p.t.Routes)
 	var found fault.List
 	if p.t.Name != b.Name {
-		found.Add(p.nameTaken("keep " + b.Name))
+		found.Add(h.NameTaken("keep " + b.Name))
 	}
 	if p.t.Flags != b.Flags {
-		found.Add(p.flagsTooNew())
+		found.Add(h.FlagsTooNew())
 	}
 	if e.outerChanged() || !gre.SameKey(p.t.InputKey, b.InputKey) {
-		sibling, err := p.siblings(ctx)
+		sibling, err := h.Siblings(ctx)
 		if err != nil {
 			return err
 		}
-		found.Add(cmp.Or(p.duplicate(), sibling))
+		found.Add(cmp.Or(h.Duplicate(), sibling))
 	}
-	found.Add(p.innerOverlap(addresses), cmp.Or(p.routeIsOwnNetwork(fresh), p.routeIsPart(fresh)))
+	found.Add(h.InnerOverlap(addresses), cmp.Or(h.RouteIsOwnNetwork(fresh), h.RouteIsPart(fresh)))
 	found.Add(p.snatSources(without(p.t.SNAT, b.SNAT))...)
-	found.Add(p.nexthopDevices(fresh)...)
+	found.Add(h.NexthopDevices(fresh)...)
 	if p.t.Remote != b.Remote || e.moves { // any route of the tunnel may cover the new far end
 		addresses, fresh = p.t.Addresses, p.t.Routes
 	}

@@ -52,7 +52,7 @@ func (p *preflight) newRoutes(ctx context.Context, stay []bool, all []routes.Rou
 				fresh = append(fresh, all[i])
 			}
 		}
-		if problem := cmp.Or(p.routeIsOwnNetwork(fresh), p.hides(fresh)); problem != nil {
+		if problem := cmp.Or(p.host().RouteIsOwnNetwork(fresh), p.hides(fresh)); problem != nil {
 			errs = append(errs, problem)
 		}
 		errs = append(errs, p.loops(ctx, nil, fresh))
@@ -96,9 +96,9 @@ func (p *preflight) hidden(r *routes.Route) string {
 // innerIsOthers refuses inner networks that overlap a network of another device. SNAT would change
 // that device's packets.
 func (p *preflight) innerIsOthers(inner []netip.Prefix) *fault.Error {
-	others := *p
-	others.links = slices.DeleteFunc(slices.Clone(p.links), func(l kernel.Link) bool { return l.Name == p.t.Name })
-	return others.innerOverlap(inner)
+	others := p.host()
+	others.Links = slices.DeleteFunc(slices.Clone(p.links), func(l kernel.Link) bool { return l.Name == p.t.Name })
+	return others.InnerOverlap(inner)
 }
 
 // strangers refuses forwarding for devices that a plan of the tunnel would not choose.

@@ -1,4 +1,4 @@
-package plan
+package clash
 
 import (
 	"context"
@@ -9,18 +9,18 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// siblings refuses a tunnel that would take the packets of another one which has got them so far,
+// Siblings refuses a tunnel that would take the packets of another one which has got them so far,
 // and notes that it will never receive any itself. The kernel tells tunnels apart by addresses,
 // parent device and input key, and prefers one to the other where several fit.
-func (p *preflight) siblings(ctx context.Context) (*fault.Error, error) {
+func (h *Host) Siblings(ctx context.Context) (*fault.Error, error) {
 	index := 0
-	for _, l := range p.links {
+	for _, l := range h.Links {
 		index = max(index, l.Index)
 	}
-	own := kernel.Link{Index: index + 1, Name: p.t.Name, Up: true, GRE: p.greLink()}
-	all := append([]kernel.Link{own}, p.links...)
-	for _, l := range p.links {
-		arrival, works, err := p.arrivalFor(ctx, l)
+	own := kernel.Link{Index: index + 1, Name: h.Tunnel.Name, Up: true, GRE: h.greLink()}
+	all := append([]kernel.Link{own}, h.Links...)
+	for _, l := range h.Links {
+		arrival, works, err := h.arrivalFor(ctx, l)
 		if err != nil {
 			return nil, err
 		}
@@ -29,20 +29,20 @@ func (p *preflight) siblings(ctx context.Context) (*fault.Error, error) {
 				fault.Printable(l.Name), arrival.From), nil
 		}
 	}
-	arrival, known, err := p.arrivalFor(ctx, own)
+	arrival, known, err := h.arrivalFor(ctx, own)
 	if err != nil || !known {
 		return nil, err
 	}
 	if taker := kernel.Receiver(all, arrival); taker != nil && taker.Index != own.Index {
-		p.note("the tunnel will receive nothing: the kernel gives what comes from %s to the tunnel %s; give one of them a key at both ends, or the same parent device", arrival.From, fault.Printable(taker.Name))
+		h.Note("the tunnel will receive nothing: the kernel gives what comes from %s to the tunnel %s; give one of them a key at both ends, or the same parent device", arrival.From, fault.Printable(taker.Name))
 	}
 	return nil, nil
 }
 
 // greLink is the kernel's link that the tunnel will have.
-func (p *preflight) greLink() *kernel.GRELink {
-	g := &kernel.GRELink{Mode: p.t.Mode, Local: p.t.Local, Remote: p.t.Remote, InputKey: p.t.InputKey, OutputKey: p.t.OutputKey}
-	if parent := kernel.Named(p.links, p.parentDevice()); parent != nil {
+func (h *Host) greLink() *kernel.GRELink {
+	g := &kernel.GRELink{Mode: h.Tunnel.Mode, Local: h.Tunnel.Local, Remote: h.Tunnel.Remote, InputKey: h.Tunnel.InputKey, OutputKey: h.Tunnel.OutputKey}
+	if parent := kernel.Named(h.Links, h.ParentDevice()); parent != nil {
 		g.Parent = parent.Index
 	}
 	return g
@@ -50,7 +50,7 @@ func (p *preflight) greLink() *kernel.GRELink {
 
 // arrivalFor returns a packet of the far end of a tunnel, as it comes in by the device that leads
 // there. works is false if there is no such far end, or if another tunnel takes the packet by now.
-func (p *preflight) arrivalFor(ctx context.Context, l kernel.Link) (arrival kernel.Arrival, works bool, err error) {
+func (h *Host) arrivalFor(ctx context.Context, l kernel.Link) (arrival kernel.Arrival, works bool, err error) {
 	remote, has := l.FarEnd()
 	if !has {
 		return arrival, false, nil
@@ -59,10 +59,10 @@ func (p *preflight) arrivalFor(ctx context.Context, l kernel.Link) (arrival kern
 	if from.IsUnspecified() {
 		from = netip.Addr{}
 	}
-	isNew := kernel.Named(p.links, l.Name) == nil
-	hop := p.way // known already for a new tunnel
+	isNew := kernel.Named(h.Links, l.Name) == nil
+	hop := h.Way // known already for a new tunnel
 	if !isNew || hop.Dev == "" {
-		hop, err = p.sys.Kernel.Lookup(ctx, kernel.Query{To: remote, From: from})
+		hop, err = h.Kernel.Lookup(ctx, kernel.Query{To: remote, From: from})
 	}
 	if errors.Is(err, fault.ErrUnreachable) {
 		return arrival, false, nil
@@ -74,12 +74,12 @@ func (p *preflight) arrivalFor(ctx context.Context, l kernel.Link) (arrival kern
 		from = hop.Src
 	}
 	arrival = kernel.Arrival{From: remote, To: from, Key: l.GRE.InputKey, Ethernet: l.GRE.Mode.Ethernet()}
-	if dev := kernel.Named(p.links, hop.Dev); dev != nil {
+	if dev := kernel.Named(h.Links, hop.Dev); dev != nil {
 		arrival.Dev = dev.Index
 	}
 	if isNew {
 		return arrival, true, nil
 	}
-	taker := kernel.Receiver(p.links, arrival)
+	taker := kernel.Receiver(h.Links, arrival)
 	return arrival, taker != nil && taker.Index == l.Index, nil
 }
