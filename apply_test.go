@@ -428,7 +428,7 @@ func TestApplyAsksOnce(t *testing.T) {
 	}
 	look := map[string]int{"List": 1, "Manager": 1, "Links": 1, "All": 1, "UUIDs": 1}
 	many := maps.Clone(look)
-	many["Lookup"], many["IPsec"], many["Supports"] = n, n, n
+	many["Lookup"], many["IPsec"], many["Supports"] = 2*n, n, n // the way to the far end, and by the LAN
 	expect("the plan", many)
 	if _, err := h.Apply(t.Context(), planned, true); err != nil {
 		t.Fatal(err)

@@ -40,6 +40,10 @@ func TestFarEndsCommand(t *testing.T) {
 			w.AddLink(kernel.Link{Name: "eth7", Up: true, Addresses: want.CIDRs("192.0.2.7/24", "198.51.100.7/24")})
 			w.AddLink(kernel.Link{Name: "gre8", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("192.0.2.7"), Remote: want.Addr("100.0.2.101")}})
 		}, plain + " --route 198.51.100.0/24", ""},
+		{"an uplink by which packets to the far end leave at a higher metric", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddLink(kernel.Link{Name: "eth7", Up: true, Addresses: want.CIDRs("192.0.2.7/24", "198.51.100.7/24")})
+			w.AddRoute("eth7", "default via 192.0.2.1 metric 900", 4)
+		}, plain + " --route 198.51.100.0/24", "no route leads back to 192.0.2.0/24 on eth7, an uplink by the gateway 192.0.2.1; where it is a LAN of yours, add --route 192.0.2.0/24"},
 		{"nothing but the tunnel leads there", func(w *fake.World, near *nm.Tunnel) {
 			w.RemoveRoutes("0.0.0.0/0")
 			w.AddLink(kernel.Link{Name: "gre7", Up: true, Addresses: near.Addresses, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: near.Remote}})

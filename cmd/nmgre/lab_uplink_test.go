@@ -49,7 +49,7 @@ func mustLeaveByUplink(t *testing.T, r lab.Result) {
 	if !strings.Contains(r.Stderr, "MTU 1376: 1400 - 20 (IPv4) - 4 (GRE) = 1376, on the way to 100.0.2.100 by eth9") || !strings.Contains(r.Stdout, "100.0.9.100 -> 100.0.2.100") {
 		t.Errorf("create goes another way: %s", r)
 	}
-	if !strings.Contains(r.Stdout, "nmgre create --peer 100.0.9.100 ") {
+	if !strings.Contains(r.Stdout, "nmgre create --peer 100.0.9.100 ") || strings.Contains(r.Stdout, "--route 100.0.1.0/24") || !strings.Contains(r.Stdout+r.Stderr, "100.0.1.0/24 on eth0, an uplink by the gateway 100.0.1.1") {
 		t.Errorf("the far end's line: %s", r)
 	}
 	far := makeFarEnd(t, lab.Linux2, r)

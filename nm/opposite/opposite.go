@@ -1,7 +1,7 @@
 // Package opposite has the tunnel that the far end has to make. It adds the routes to the networks
 // behind this end, the bridge, the options of the present link, and an MTU that fits.
 //
-// It is pure. Begin at [End].
+// It is pure. Begin at [Asked], or where the kernel cannot be asked at [End].
 package opposite
 
 import (

@@ -12,8 +12,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// FarEnd returns the tunnel that the far end has to make. Its routes lead to the networks of this
-// host's devices. Tunnels, and the networks that lead to the far end, do not count.
+// FarEnd returns the tunnel that the far end has to make, with routes to this host's networks.
 func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.FarEnd, error) {
 	links, err := k.Links(ctx)
 	if err != nil {
@@ -23,16 +22,12 @@ func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.FarEnd, error
 	if err != nil {
 		return nm.FarEnd{}, err
 	}
-	return farEndBy(links, hop, t), nil
+	return farEndBy(ctx, k, links, hop, t)
 }
 
 // farEndBy is [FarEnd] for packets that leave by hop.
-func farEndBy(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) nm.FarEnd {
-	fits := 0
-	if hop.MTU != 0 {
-		fits = int(fittingMTU(t, hop, nil))
-	}
-	return opposite.End(links, hop, t, fits)
+func farEndBy(ctx context.Context, k kernel.Kernel, links []kernel.Link, hop kernel.Hop, t nm.Tunnel) (nm.FarEnd, error) {
+	return opposite.Asked(ctx, k, links, hop, t, func() int { return int(fittingMTU(t, hop, nil)) })
 }
 
 // isHost says whether a is the address of one host.

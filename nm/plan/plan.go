@@ -85,7 +85,10 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 	if err := p.warnPolicy(ctx, nil); err != nil {
 		return Plan{}, fault.Ended(ctx, err)
 	}
-	far := farEndBy(p.links, p.way, p.t)
+	far, err := farEndBy(ctx, p.sys.Kernel, p.links, p.way, p.t)
+	if err != nil {
+		return Plan{}, fault.Ended(ctx, err)
+	}
 	p.notes = slices.Concat(p.notes, advice.Forward(ctx, p.sys, k), advice.Hook(ctx, p.sys, k), advice.Device(p.t, nm.Tunnel{}, p.way.LastingMTU()))
 	p.notes = append(p.notes, far.Told()...)
 	plan := Plan{Tunnel: p.t, FarEnd: far, Routes: p.owned, Rules: p.rules, Kept: k, Notes: p.notes, version: p.version, Newest: newest(p.profiles)}
