@@ -52,11 +52,11 @@ var pureRooms = map[string][]string{
 	"nm/verify/apart":   {"nm", "routes/fault", "routes/keep"},
 	"nm/verify/behind":  {"routes/kernel"},
 	"nm/verify/snat":    {"routes", "routes/fault", "routes/keep", "routes/kernel"},
-	"nm/verify/words":   {"routes/gre", "routes/kernel"},
+	"nm/verify/words":   {"routes", "routes/fault", "routes/gre", "routes/kernel"},
 	"nm/verify/cause":   {"nm", "nm/ends", "nm/opposite", "nm/verify/behind", "nm/verify/pathmtu", "nm/verify/snat", "nm/verify/words", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/verify/kinds":   {},
 	"nm/verify/differ":  {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
-	"nm/verify":         {"nm", "nm/ends", "nm/find", "nm/policy", "nm/port", "nm/resolve", "routes/rule", "nm/verify/apart", "nm/verify/behind", "nm/verify/cause", "nm/verify/differ", "nm/verify/pathmtu", "nm/verify/snat", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/verify":         {"nm", "nm/ends", "nm/find", "nm/policy", "nm/port", "nm/resolve", "routes/rule", "nm/verify/apart", "nm/verify/behind", "nm/verify/cause", "nm/verify/differ", "nm/verify/pathmtu", "nm/verify/snat", "nm/verify/words", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify/manual":  {"nm/verify/cause", "nm/verify/kinds"},
 	"nm/verify/fleet":   {"nm", "nm/find", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 

@@ -10,6 +10,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/policy"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/words"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
@@ -102,7 +103,7 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 		return c, err
 	case !v.leadsTo(r, hop):
 		c.Status, c.Cause, c.Summary = Fail, cause.RouteElsewhere, fmt.Sprintf("packets to %s do not go into the tunnel", to)
-		c.Evidence, c.Hint = nm.HopText(to, hop), v.wrongWayHint(r, hop)
+		c.Evidence, c.Hint = nm.HopText(to, hop), words.WrongWay(r, hop)
 		held, err := v.held(r)
 		if err != nil {
 			return c, err
@@ -116,6 +117,9 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 		}
 		if meant {
 			c.Status, c.Summary = Warn, fmt.Sprintf("the route is set, but packets to %s do not go into the tunnel", to)
+			if by := words.Standby(v.links, r, hop); by != "" {
+				c.Status, c.Cause, c.Summary, c.Hint = Pass, "", by, ""
+			}
 		}
 	case r.Src.IsValid() && hop.Src != r.Src:
 		c.Status, c.Cause, c.Summary, c.Evidence = Fail, cause.RouteSource, fmt.Sprintf("packets to %s have another source address than %s", to, r.Src), nm.HopText(to, hop)
@@ -142,7 +146,7 @@ func (v *verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.
 // restLeadsTo says whether a more specific route took the sample only, such as one for a part of
 // r's network, and packets to the end of that network still go into the tunnel.
 func (v *verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
-	if !moreSpecific(hop, r) || r.Dst.Bits() == 0 {
+	if !words.MoreSpecific(hop, r) || r.Dst.Bits() == 0 {
 		return false, nil
 	}
 	last, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: routes.LastAddr(r.Dst).Prev()})
@@ -150,19 +154,6 @@ func (v *verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.H
 		return false, nil
 	}
 	return err == nil && v.leadsTo(r, last), err
-}
-
-// wrongWayHint says why another route won: it is more specific, or has a lower metric.
-func (v *verifier) wrongWayHint(r routes.Route, hop kernel.Hop) string {
-	if moreSpecific(hop, r) {
-		return fmt.Sprintf("the more specific route to %s by %s takes them: ip route show %s", hop.Match, fault.Printable(hop.Dev), hop.Match)
-	}
-	return fmt.Sprintf("a route by %s with a lower metric takes them, and the tunnel's stands by until that is gone: ip route show %s", fault.Printable(hop.Dev), r.Dst)
-}
-
-// moreSpecific says whether a route won that is more specific than r.
-func moreSpecific(hop kernel.Hop, r routes.Route) bool {
-	return hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits()
 }
 
 // leadsTo says whether the packet goes into the tunnel, or, if a multipath route r has won, by

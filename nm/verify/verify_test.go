@@ -224,6 +224,19 @@ func TestVerify(t *testing.T) {
 			f.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
 		}, want: verify.Fail},
 		{name: "route-lower-metric", change: func(f facts) { f.AddRoute("eth1", "10.10.2.0/24 via 10.10.1.9", 3) }, want: verify.Fail},
+		{name: "route-standby-for-a-tunnel", change: func(f facts) {
+			f.RemoveRoutes("10.10.2.0/24")
+			f.p.Tunnel.Routes[0] = routes.MustParse("10.10.2.0/24 metric 60")
+			f.AddRoute(f.l.Name, "10.10.2.0/24 metric 60", 4)
+			f.AddLink(kernel.Link{Name: "gre7", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.2.101")}})
+			f.AddRoute("gre7", "10.10.2.0/24 metric 50", 4)
+		}, want: verify.Pass},
+		{name: "route-standby-for-no-tunnel", change: func(f facts) {
+			f.RemoveRoutes("10.10.2.0/24")
+			f.p.Tunnel.Routes[0] = routes.MustParse("10.10.2.0/24 metric 60")
+			f.AddRoute(f.l.Name, "10.10.2.0/24 metric 60", 4)
+			f.AddRoute("eth1", "10.10.2.0/24 via 10.10.1.9 metric 50", 3)
+		}, want: verify.Warn},
 		{name: "route-more-specific", change: func(f facts) { f.AddRoute("eth1", "10.10.2.0/28 via 10.10.1.9", 3) }, want: verify.Warn},
 		{name: "route-more-specific-own-network", change: func(f facts) {
 			f.Link("eth1").Addresses = append(f.Link("eth1").Addresses, want.CIDR("10.30.0.5/24"))
