@@ -8,7 +8,6 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/find"
-	"nmgre/nm/nmcli"
 	"nmgre/nm/plan"
 	"nmgre/nm/states"
 	"nmgre/nm/weights"
@@ -58,7 +57,7 @@ func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.Route
 	}
 	c := &routeWork{host: h, plan: planned, from: p.Tunnel.Routes}
 	if err := c.carryOut(ctx); err != nil {
-		return planned.Result, fault.Ended(ctx, c.nameLines(err))
+		return planned.Result, fault.Ended(ctx, planned.NameLines(err))
 	}
 	planned.Result.Notes = append(planned.Result.Notes, planned.HookNote(ctx, h.System)...)
 	return planned.Result, nil
@@ -120,7 +119,7 @@ func (c *routeWork) keep(ctx context.Context, keeps bool) error {
 	if !keeps {
 		return nil
 	}
-	e := Event{What: "set " + c.plan.Kept.Summary(), Commands: c.ipCommands(), Detail: true}
+	e := Event{What: "set " + c.plan.Kept.Summary(), Commands: c.plan.IPCommands(), Detail: true}
 	err := c.host.step(ctx, e, func() (err error) {
 		if c.host.Kernel.CanChange() {
 			return c.host.keep(ctx, c.plan.Kept)
@@ -149,7 +148,7 @@ func (c *routeWork) changeProfile(ctx context.Context, from, to []routes.Route) 
 	if routes.EqualLists(from, to) {
 		return nil
 	}
-	e := Event{What: "changed the profile's routes, and applied them to the device", Commands: c.nmcliCommands(from, to), Detail: true}
+	e := Event{What: "changed the profile's routes, and applied them to the device", Commands: c.plan.NmcliCommands(from, to), Detail: true}
 	return c.host.step(ctx, e, func() error { return c.setRoutes(ctx, from, to) })
 }
 
@@ -165,52 +164,6 @@ func (c *routeWork) setRoutes(ctx context.Context, from, to []routes.Route) erro
 		from = []routes.Route{} // the profile must have no routes; nil would allow any
 	}
 	return c.host.Profiles.SetRoutes(ctx, c.plan.Profile.UUID, from, to)
-}
-
-// ipCommands returns the ip commands that make the same change of the kernel's routes. It returns
-// none for very many routes.
-func (c *routeWork) ipCommands() []string {
-	result := c.plan.Result.Routes
-	if len(result) > keep.MaxRouteSteps {
-		return nil
-	}
-	word := map[plan.RouteOp]string{plan.RouteAdd: "add", plan.RouteReplace: "replace", plan.RouteDelete: "del"}[c.plan.Change.Op]
-	return keep.Kept{Name: c.plan.Profile.Tunnel.Name, Routes: nm.OwnedBy(result, nm.OwnerKernel)}.IPCommands(word)
-}
-
-// nmcliCommands returns the nmcli commands that make the same change of the profile.
-func (c *routeWork) nmcliCommands(from, to []routes.Route) []string {
-	p := c.plan.Profile
-	before, after := p.Tunnel, p.Tunnel
-	before.Routes, after.Routes = from, to
-	commands := nmcli.Modify(p.Nmcli(), before, after, false)
-	if p.Device != "" {
-		commands = append(commands, "nmcli device reapply "+fault.ShellWord(p.Device))
-	}
-	return commands
-}
-
-// nameLines adds the number of the line to errors about kept routes that the kernel has refused.
-// Such an error has the number of the route among the kept ones.
-func (c *routeWork) nameLines(err error) error {
-	change := c.plan.Change
-	if len(change.Lines) == 0 {
-		return err
-	}
-	var requested *list.Index[routes.Slot]
-	fault.Walk(err, func(e *fault.Error) {
-		if e.Item < 1 || e.Item > len(c.plan.Kept.Routes) {
-			return
-		}
-		if requested == nil {
-			requested = list.IndexOf(change.Routes)
-		}
-		refused := &c.plan.Kept.Routes[e.Item-1]
-		if at, found := requested.Find(refused.Slot()); found && change.Routes[at].Equal(refused) {
-			e.Line = change.Lines[at]
-		}
-	})
-	return err
 }
 
 // The states of a route or a rule.

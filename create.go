@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/adopt"
+	"nmgre/nm/crowd"
 	"nmgre/nm/plan"
 	"nmgre/nm/reconcile"
 	"nmgre/nm/verify"
@@ -154,30 +155,9 @@ func claim(ctx context.Context, works ...*createWork) error {
 	// Listing also removes the profiles of killed processes, whose links would be in the way.
 	profiles, err := works[0].host.profiles(ctx)
 	for _, c := range works {
-		err = cmp.Or(err, c.claim(profiles))
+		err = cmp.Or(err, crowd.Claimed(profiles, c.uuid, c.tunnel.Name))
 	}
 	return err
-}
-
-// claim looks for the tunnel's name among the profiles.
-func (c *createWork) claim(profiles []nm.Profile) error {
-	var own nm.Profile
-	if i := slices.IndexFunc(profiles, func(p nm.Profile) bool { return p.UUID == c.uuid }); i >= 0 {
-		own = profiles[i]
-	}
-	for _, p := range profiles {
-		if c.isEarlier(p, own) {
-			return &fault.Error{Kind: fault.ErrNameLost, Field: "name", What: "another nmgre has made " + c.tunnel.Name + " at the same moment",
-				Hint: "choose another name, or leave --name out"}
-		}
-	}
-	return nil
-}
-
-// isEarlier says whether another profile has the tunnel's name, and got it before the tunnel did.
-func (c *createWork) isEarlier(p, own nm.Profile) bool {
-	named := p.ID == c.tunnel.Name || p.Tunnel.Name == c.tunnel.Name
-	return p.UUID != c.uuid && named && p.State != nm.StateExternal && !p.Abandoned && (!p.Trial || p.Serial < own.Serial)
 }
 
 // alone says whether this process alone has added profiles since the plan was made.

@@ -47,7 +47,8 @@
 //	nm/find         finds a tunnel among the profiles by the name that a person gives it
 //	nm/crowd        takes the steps of very many tunnels together; cut knows whether a change cuts
 //	                off the person's own connection
-//	nm/undo         gives an undo its time, in which a restart of NetworkManager does not count
+//	nm/undo         gives an undo its time, in which a restart of NetworkManager does not count,
+//	                and looks after root's part of it
 //	nm/pair         the messages of two hosts about both ends, and the conclusions from them
 //	nm/port         finds the bridge whose port a tunnel is to be, and judges whether it forwards
 //	nm/notation     one model of both ends, and the limits of each notation; own, linux, netplan
@@ -57,16 +58,17 @@
 //	nm/document     the one document: YAML with tunnels, or links between hosts; its JSON Schema
 //	nm/mesh         who is linked with whom in a star or a full mesh, and the network of each pair
 //	nm/reconcile    the tunnels to make, change and delete for a document's sake
-//	nm/states       tells which routes and rules are set
+//	nm/states       tells the state of a tunnel: its link, and which routes and rules are set
 //	nm/notice       makes few notices of many events
 //	nm/whole        makes sure that a tunnel that is up is whole, and that its far end is reachable
 //	nm/weights      finds out how routes with a weight leave the profiles
-//	nm/verify       proves a tunnel: checks, verdicts, the report; cause names a fault by
-//	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
-//	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
-//	                together, manual writes the causes for the manual page, kinds has the
-//	                kinds of checks, differ compares a tunnel with its link, apart looks for
-//	                firewalls between a LAN and a tunnel, words puts keys and packets into words
+//	nm/verify       proves a tunnel: checks, verdicts, the report; cause names a fault by the
+//	                evidence, behind asks hosts behind the far end, pathmtu measures how large a
+//	                packet gets through, underlay looks for the way to the far end, snat tries
+//	                SNAT rules, fleet verifies many tunnels together, manual writes the causes for
+//	                the manual page, kinds has the kinds of checks, differ compares a tunnel with
+//	                its link, apart looks for firewalls between a LAN and a tunnel, words puts
+//	                keys and packets into words
 //	nm/dbus         NetworkManager over D-Bus; socket is the connection, wire encodes its settings,
 //	                bulk reads very many, applied compares a profile with its device, quirk tells
 //	                NetworkManager's versions apart, systemd has systemd learn of nmgre's unit,

@@ -1,7 +1,6 @@
 package nmgre
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -9,23 +8,13 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/adopt"
 	"nmgre/nm/find"
+	"nmgre/nm/states"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 )
 
-// Status is the present state of a tunnel: its profile, its link, and its kept routes and rules.
-type Status struct {
-	nm.Profile
-	Link *kernel.Link // nil if there is no link
-	Kept keep.Kept    // the routes and rules that root keeps; may be empty
-	// KeptErr says why Kept could not be read, or why its routes and rules will not be set when the
-	// tunnel comes up. It is nil if all is well.
-	KeptErr error
-	// Pending lists the settings that the profile has and its device has not. [Host.Show] alone
-	// looks for them.
-	Pending nm.Pending
-}
+// Status is the present state of a tunnel. [Host.Show] alone looks for its pending settings.
+type Status = states.Status
 
 // profiles lists all profiles. Before that it removes the remains of killed processes, and files of
 // profiles that are gone.
@@ -129,35 +118,11 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, keptErr := h.Store.All(ctx)
-	byUUID := make(map[string]keep.Kept, len(kept))
-	for _, k := range kept {
-		byUUID[k.UUID] = k
+	list, trouble, err := states.List(ctx, h.System, profiles)
+	if trouble != nil {
+		h.warn(trouble.Error())
 	}
-	if keptErr != nil {
-		h.tell(Event{What: "warning: " + keptErr.Error()})
-	}
-	var hook error
-	var links []kernel.Link
-	if len(kept) > 0 {
-		hook = h.Store.HookMissing(ctx)
-		if links, err = h.Kernel.Links(ctx); err != nil {
-			return nil, err
-		}
-	}
-	var list []Status
-	for _, p := range profiles {
-		if p.Tunnel.Mode == 0 {
-			continue
-		}
-		status := Status{Profile: p, Kept: byUUID[p.UUID]}
-		if !status.Kept.Empty() {
-			status.KeptErr = cmp.Or(status.Kept.Bound(p.Running(), kernel.Named(links, status.Kept.Name)), hook)
-		}
-		list = append(list, status)
-	}
-	slices.SortFunc(list, func(a, b Status) int { return nm.ByName(a.Profile, b.Profile) })
-	return list, nil
+	return list, err
 }
 
 // Find returns the tunnel with that UUID, interface name or profile name; the first kind of name
@@ -195,7 +160,7 @@ func (h *Host) Show(ctx context.Context, name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s, err := h.statusOf(ctx, p)
+	s, err := states.Of(ctx, h.System, p)
 	if err != nil {
 		return s, err
 	}
@@ -213,20 +178,7 @@ func (h *Host) status(ctx context.Context, uuid string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return h.statusOf(ctx, p)
-}
-
-// statusOf adds the link, and the routes and rules that root keeps, to a profile.
-func (h *Host) statusOf(ctx context.Context, p nm.Profile) (Status, error) {
-	links, err := h.Kernel.Links(ctx)
-	status := Status{Profile: p}
-	if p.Device != "" {
-		status.Link = kernel.Named(links, p.Device)
-	}
-	if status.Kept, status.KeptErr = keep.Of(ctx, h.Store, p.UUID); status.KeptErr == nil && !status.Kept.Empty() {
-		status.KeptErr = cmp.Or(status.Kept.Bound(p.Running(), status.Link), h.Store.HookMissing(ctx))
-	}
-	return status, err
+	return states.Of(ctx, h.System, p)
 }
 
 // own finds a tunnel, and refuses one that was made by hand: NetworkManager only mirrors it.

@@ -12,12 +12,8 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 	"nmgre/routes/list"
 )
-
-// orphanTimeout is until when the hook must have removed the file of a profile that is gone.
-const orphanTimeout = 10 * time.Second
 
 // undo calls steps, which undoes work, even if ctx has ended. While NetworkManager or the bus is
 // away, because it was restarted, undo tries again, as [undo.Time] does: for [keep.UndoTimeout] at
@@ -33,25 +29,6 @@ func (h *Host) undo(ctx context.Context, name string, steps func(context.Context
 		h.tell(Event{What: name, Took: time.Since(begin), Err: err, Undo: true})
 	}
 	return err
-}
-
-// forgetOrphan makes sure that root's files have nothing for a profile that is gone. It waits for
-// the hook to remove the file.
-func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
-	waiting, cancel := context.WithTimeout(ctx, orphanTimeout)
-	defer cancel()
-	hook := h.Store.HookMissing(ctx) == nil
-	for {
-		uuids, err := h.Store.UUIDs(ctx)
-		if err != nil || !slices.Contains(uuids, uuid) {
-			return err
-		}
-		if !hook || waiting.Err() != nil {
-			break
-		}
-		fault.Pause(waiting, kernel.GonePoll)
-	}
-	return &fault.Error{What: "the tunnel's routes and rules are still in root's files", Hint: "the next nmgre command that root runs removes them: sudo nmgre list"}
 }
 
 // remove deletes a profile and waits until its link is gone, or is another profile's.
@@ -92,7 +69,7 @@ func (c *createWork) remove(ctx context.Context) error {
 	}
 	err = errors.Join(err, h.remove(ctx, c.uuid, c.device))
 	if c.trial != nil && c.trial.Drop(ctx) != nil && err == nil {
-		err = h.forgetOrphan(ctx, c.uuid)
+		err = undo.Forgotten(ctx, h.Store, c.uuid)
 	}
 	return err
 }
@@ -184,7 +161,7 @@ func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name 
 // undoKilled undoes the edit of a process that is gone. Root's trial for it is dropped first, so
 // without root such an edit is left to root, and to the hook. all are the profiles of the host.
 func (h *Host) undoKilled(ctx context.Context, p nm.Profile, all []nm.Profile) error {
-	err := h.dropDead(ctx, p.UUID)
+	err := undo.DropDead(ctx, h.System, p.UUID)
 	if err != nil {
 		return err
 	}
@@ -208,25 +185,6 @@ func (h *Host) undoKilled(ctx context.Context, p nm.Profile, all []nm.Profile) e
 		err = errors.Join(err, h.converge(ctx, p.UUID))
 	}
 	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // a failure for good does not stop it
-}
-
-// dropDead has root drop the trial of a process that is gone. The profile must still be edited
-// then: one that is not any more would prove that the trial is to stay.
-func (h *Host) dropDead(ctx context.Context, uuid string) error {
-	triedFor := func(t keep.Tried) bool { return t.UUID == uuid }
-	tried, err := h.Store.Tried(ctx)
-	if err != nil || !slices.ContainsFunc(tried, triedFor) {
-		return err
-	}
-	if !h.Kernel.CanChange() {
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: "it changes what root keeps", Hint: fault.HintRoot}
-	}
-	_, convergeErr := h.Keeper.Converge(ctx, "") // another tunnel's trouble does not matter here
-	tried, err = h.Store.Tried(ctx)
-	if err == nil && slices.ContainsFunc(tried, triedFor) {
-		err = errors.Join(&fault.Error{What: "what root tries cannot be dropped"}, convergeErr)
-	}
-	return err
 }
 
 // runAgain makes a tunnel run with the settings of before its pending changes, which wait in the

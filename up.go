@@ -272,7 +272,7 @@ func (h *Host) deleteByHelper(ctx context.Context, p nm.Profile, kept keep.Kept)
 	if saved(ctx, trial) == nil {
 		return nil
 	}
-	return h.forgetOrphan(ctx, p.UUID)
+	return undo.Forgotten(ctx, h.Store, p.UUID)
 }
 
 // forgetEvent is the step that removes the kept routes and rules.

@@ -209,3 +209,12 @@ func (t Tunnel) CoversRemote() bool {
 func Covers(r *routes.Route, a netip.Addr) bool {
 	return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(a)
 }
+
+// ParentDevice returns the name of the parent device. It is empty for a parent that is given by a
+// UUID: its device is not known before the tunnel is up.
+func (t Tunnel) ParentDevice() string {
+	if keep.IsUUID(t.Parent) {
+		return ""
+	}
+	return t.Parent
+}

@@ -1,5 +1,5 @@
-// Package clash finds what is in a new tunnel's way on its host: a name that is taken, addresses and
-// networks that others have, another tunnel that the kernel could not tell from it. It is pure.
+// Package clash finds what is in a new tunnel's way on its host: a name that is taken, addresses
+// and networks that others have, another tunnel that the kernel could not tell from it. It is pure.
 //
 // Begin with [Host].
 package clash
@@ -15,7 +15,6 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
-	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
@@ -66,19 +65,10 @@ func (h *Host) FlagsTooNew() *fault.Error {
 
 // ParentMissing refuses a parent that this host does not have.
 func (h *Host) ParentMissing() *fault.Error {
-	if dev := h.ParentDevice(); dev != "" && kernel.Named(h.Links, dev) == nil {
+	if dev := h.Tunnel.ParentDevice(); dev != "" && kernel.Named(h.Links, dev) == nil {
 		return fault.Invalid("parent", "give the device that leads to the far end, or leave --parent out", "there is no device %s", fault.Printable(dev))
 	}
 	return nil
-}
-
-// ParentDevice returns the name of the parent device, or the empty string for a parent that is
-// given by a UUID: its device is not known before the tunnel is up.
-func (h *Host) ParentDevice() string {
-	if keep.IsUUID(h.Tunnel.Parent) {
-		return ""
-	}
-	return h.Tunnel.Parent
 }
 
 // isAway says whether this host does not have the local address that was given.
@@ -141,7 +131,7 @@ func (h *Host) joinedAlready(kind, name, byHand string, local, remote netip.Addr
 // sameTuple says whether g has all the values by which the kernel tells tunnels apart.
 func (h *Host) sameTuple(g kernel.GRELink) bool {
 	parent := 0
-	if link := kernel.Named(h.Links, h.ParentDevice()); link != nil {
+	if link := kernel.Named(h.Links, h.Tunnel.ParentDevice()); link != nil {
 		parent = link.Index
 	}
 	return g.Mode == h.Tunnel.Mode && g.Local == h.Tunnel.Local && g.Remote == h.Tunnel.Remote && g.Parent == parent && gre.SameKey(g.InputKey, h.Tunnel.InputKey)

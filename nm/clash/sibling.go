@@ -42,7 +42,7 @@ func (h *Host) Siblings(ctx context.Context) (*fault.Error, error) {
 // greLink is the kernel's link that the tunnel will have.
 func (h *Host) greLink() *kernel.GRELink {
 	g := &kernel.GRELink{Mode: h.Tunnel.Mode, Local: h.Tunnel.Local, Remote: h.Tunnel.Remote, InputKey: h.Tunnel.InputKey, OutputKey: h.Tunnel.OutputKey}
-	if parent := kernel.Named(h.Links, h.ParentDevice()); parent != nil {
+	if parent := kernel.Named(h.Links, h.Tunnel.ParentDevice()); parent != nil {
 		g.Parent = parent.Index
 	}
 	return g

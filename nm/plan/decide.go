@@ -208,7 +208,7 @@ func (p *preflight) underlay(ctx context.Context, k kernel.Kernel) (kernel.Hop, 
 	if from.IsValid() && from.IsUnspecified() {
 		from = netip.Addr{}
 	}
-	q := kernel.Query{To: p.t.Remote, From: from, Dev: p.host().ParentDevice()}
+	q := kernel.Query{To: p.t.Remote, From: from, Dev: p.t.ParentDevice()}
 	hop, err := k.Lookup(ctx, q)
 	if err == nil && p.isSwallowed(hop) {
 		return p.pastTunnels(ctx, k, q, hop)

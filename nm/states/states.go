@@ -1,5 +1,5 @@
-// Package states tells whether the routes and the rules of a tunnel are set. It is pure. Begin at
-// [Routes].
+// Package states tells the present state of a tunnel: its link, and whether its routes and rules
+// are set. It is pure. Begin at [List] and at [Routes].
 package states
 
 import (

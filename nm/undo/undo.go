@@ -1,5 +1,6 @@
 // Package undo gives an undo its time. The time in which NetworkManager is away, because it was
-// started anew in the middle, does not count. It is pure. Begin at [Time].
+// started anew in the middle, does not count. It also makes sure that root's part of an undo was
+// done. It is pure. Begin at [Time].
 package undo
 
 import (

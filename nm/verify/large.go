@@ -23,7 +23,7 @@ func (v *verifier) probeTunnel(ctx, measuring context.Context, small kernel.Prob
 // known.
 func (v *verifier) toldFits(ctx context.Context) int {
 	u := &v.ev.Under
-	hop, err := v.now.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: u.Hop.Src, Dev: v.parentDevice()})
+	hop, err := v.now.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: u.Hop.Src, Dev: v.tunnel.ParentDevice()})
 	if err != nil {
 		return 0
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"nmgre/nm"
@@ -304,11 +303,11 @@ func (v *verifier) judgeBehind(f behind.Found) Check {
 	ev.Behind = f
 	if found := cause.OfBehind(ev); found != nil {
 		c := checkOf(toID(f.To), found)
-		c.Evidence = fault.Joined(c.Evidence, notAsked(f))
+		c.Evidence = fault.Joined(c.Evidence, f.NotAsked())
 		return c
 	}
 	c := Check{ID: toID(f.To), Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("%s answers through the tunnel", f.To),
-		Evidence: fault.Joined(reachedText(f), notAsked(f)), Facts: Facts{"to": f.To.String()}}
+		Evidence: fault.Joined(f.ReachedText(), f.NotAsked()), Facts: Facts{"to": f.To.String()}}
 	switch {
 	case len(f.Reached()) == 0:
 		c.Status, c.Summary = Warn, "not proved: the requests could not be sent"
@@ -343,28 +342,4 @@ func (v *verifier) routeFails(to netip.Addr) bool {
 	return slices.ContainsFunc(v.report.Failures(), func(c Check) bool {
 		return c.ID == LongListID || c.ID == moreFaultyRoutesID || v.anyRoute(func(r *routes.Route) bool { return r.Dst.Contains(to) && c.ID == routeID(*r) })
 	})
-}
-
-// reachedText says from where an address is reached.
-func reachedText(f behind.Found) string {
-	var texts []string
-	for _, a := range f.Reached() {
-		text := "a refusal of its own to " + a.Address.Addr().String()
-		if len(a.Result.RTT) > 0 {
-			text = fmt.Sprintf("an answer to %s after %s", a.Address.Addr(), a.Result.RTT[0].Round(10*time.Microsecond))
-		}
-		texts = append(texts, text)
-	}
-	return strings.Join(texts, ", ")
-}
-
-// notAsked names the sources that nothing could be sent from.
-func notAsked(f behind.Found) string {
-	var texts []string
-	for _, a := range f.Asked {
-		if a.Err != nil {
-			texts = append(texts, fmt.Sprintf("not asked from %s: %s", a.Address.Addr(), fault.Printable(a.Err.Error())))
-		}
-	}
-	return strings.Join(texts, "; ")
 }

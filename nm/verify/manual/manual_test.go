@@ -40,7 +40,7 @@ func TestPlainHints(t *testing.T) {
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%q, %v", files, err)
 	}
-	for _, file := range append(files, "../../../routes/keep/bound.go", "../../../routes/netlink/supports.go", "../../../routes/gateway/firewalls.go") {
+	for _, file := range append(files, "../../../routes/keep/bound.go", "../../../routes/netlink/supports.go", "../../../routes/gateway/firewalls/forwarded.go") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
