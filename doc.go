@@ -83,7 +83,8 @@
 //	routes/plain    the commonest words of both languages, read fast; ident knows UUIDs and names
 //	routes/list     very many routes: files of them, an index, a set
 //	routes/kernel   the questions to a kernel, and the types of its answers
-//	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
+//	routes/keep     root's part of a tunnel, and the keeper that carries it out; format is the text
+//	                of its file
 //	routes/netlink  the kernel over rtnetlink; wire and policy have the bytes of its messages, events
 //	                makes few events of its notifications, ipsec reads policies of IPsec, byhand
 //	                reads and restores a link made by hand

@@ -64,6 +64,8 @@ var pureRooms = map[string][]string{
 
 	"nm/pair": {"nm", "nm/notation/importer", "routes", "routes/fault", "routes/gre", "routes/kernel"},
 
+	"routes/keep/format": {"routes", "routes/fault", "routes/gre", "routes/ident", "routes/keep", "routes/list", "routes/rule"},
+
 	// the notations
 	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
 	"nm/notation/shell":    {"nm/notation"},

@@ -14,6 +14,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/keep/format"
 )
 
 const uuid = "8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e"
@@ -26,7 +27,7 @@ func kept(t testing.TB, n int) keep.Kept {
 	for i := range n {
 		fmt.Fprintf(&text, "route 10.%d.%d.%d/32 nexthop via 172.16.0.2 nexthop dev gre2 weight 2\n", i>>16&255, i>>8&255, i&255)
 	}
-	k, err := keep.ParseKept(strings.NewReader(text.String()))
+	k, err := format.Parse(strings.NewReader(text.String()))
 	if err != nil || len(k.Bad) > 0 {
 		t.Fatal(err, k.Bad)
 	}

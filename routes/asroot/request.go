@@ -12,6 +12,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/keep/format"
 )
 
 // Bounds of a request. They are narrower than those of the file that it becomes: root may keep
@@ -77,7 +78,7 @@ func (r Request) write(w io.Writer) error {
 	case VerbForget:
 		behind = " " + r.UUID
 	case VerbKeep, VerbTry, VerbTryByProfile:
-		size, err := r.Kept.WriteTo(io.Discard)
+		size, err := format.Write(io.Discard, r.Kept)
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ func (r Request) write(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, "%s %s%s\n", requestMark, r.Verb, behind); err != nil || r.Verb != VerbKeep && !r.Verb.tries() {
 		return err
 	}
-	_, err := r.Kept.WriteTo(w)
+	_, err := format.Write(w, r.Kept)
 	return err
 }
 
@@ -193,7 +194,7 @@ func readKept(r io.Reader, size int64) (keep.Kept, error) {
 	if err := weigh(text); err != nil {
 		return keep.Kept{}, err
 	}
-	k, err := keep.ParseKept(bytes.NewReader(text))
+	k, err := format.Parse(bytes.NewReader(text))
 	switch {
 	case err != nil:
 		return k, &fault.Error{Kind: fault.ErrInvalid, What: "the request", Err: err}
@@ -223,7 +224,7 @@ func (r Request) fits() error {
 	if r.Verb != VerbKeep && !r.Verb.tries() {
 		return nil
 	}
-	size, err := r.Kept.WriteTo(io.Discard)
+	size, err := format.Write(io.Discard, r.Kept)
 	if err == nil && size > maxKept {
 		err = tooMuch("routes and rules of %d MB are more than the %d MB that nmgre keeps without root", (size+1<<20-1)>>20, maxKept>>20)
 	}

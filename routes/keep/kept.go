@@ -51,8 +51,8 @@ type Kept struct {
 	// Bad are the lines of the file that could not be read. The other lines count all the same.
 	Bad []list.BadLine
 
-	omits bool // the file has routes that are not in Routes, see [ParseKnown]
-	brief bool // it may have rules that are not in Policy, either, see [ParseBrief]
+	omits bool // the file has routes that are not in Routes, see [Kept.Omitting]
+	brief bool // it may have rules that are not in Policy, either
 }
 
 // StampNone is the stamp of a file that does not exist.
@@ -86,6 +86,16 @@ func orNone(uuid string, k Kept, err error) (Kept, error) {
 // Empty reports whether there is nothing to keep.
 func (k Kept) Empty() bool {
 	return len(k.Routes) == 0 && len(k.Policy) == 0 && !k.omits && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin && !k.Link.Any()
+}
+
+// Brief reports whether the routes and rules of a tunnel that is down were left out.
+func (k Kept) Brief() bool { return k.brief }
+
+// Omitting returns k as one that was read without some of its routes; brief says that rules may be
+// missing, too, as those of a tunnel that is down. It is not empty then.
+func (k Kept) Omitting(brief bool) Kept {
+	k.omits, k.brief = true, brief
+	return k
 }
 
 // Same reports whether a and b keep the same for the same tunnel. Their stamps do not count.

@@ -78,7 +78,7 @@ type Store interface {
 	// nil only when no file could be looked for.
 	All(ctx context.Context, except ...string) ([]Kept, error)
 	// Brief returns the kept parts of all tunnels as All does, but of those whose interfaces are
-	// down only what [ParseBrief] says.
+	// down only what [nmgre/routes/keep/format.ParseBrief] says.
 	Brief(ctx context.Context, isDown func(dev string) bool) ([]Kept, error)
 	// Get returns the kept part of one tunnel, with the stamp of its file. It fails with
 	// [fault.ErrNotFound] if there is no file.

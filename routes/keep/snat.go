@@ -24,7 +24,7 @@ func ParseSNAT(text string) (SNAT, error) {
 	if !found {
 		return SNAT{}, fault.Invalid("snat", snatHint, "\"%.80s\" has no =", fault.Printable(text))
 	}
-	return parseSNAT(dst, source)
+	return ReadSNAT(dst, source)
 }
 
 const snatHint = "write it as 10.10.2.0/24=10.10.2.1 or 10.10.2.0/24=masquerade"
@@ -32,7 +32,8 @@ const snatHint = "write it as 10.10.2.0/24=10.10.2.1 or 10.10.2.0/24=masquerade"
 // masquerade is the word for the address of the device that a packet leaves by.
 const masquerade = "masquerade"
 
-func parseSNAT(dst, source string) (s SNAT, err error) {
+// ReadSNAT reads the two parts of what [ParseSNAT] reads.
+func ReadSNAT(dst, source string) (s SNAT, err error) {
 	if s.Dst, err = netip.ParsePrefix(dst); err != nil {
 		a, addrErr := netip.ParseAddr(dst)
 		if addrErr != nil || a.Zone() != "" {
@@ -64,9 +65,10 @@ func isSource(a netip.Addr) bool {
 }
 
 // String returns the form that [ParseSNAT] reads.
-func (s SNAT) String() string { return s.Dst.String() + "=" + s.sourceText() }
+func (s SNAT) String() string { return s.Dst.String() + "=" + s.SourceText() }
 
-func (s SNAT) sourceText() string {
+// SourceText returns the word for the source: its address, or masquerade.
+func (s SNAT) SourceText() string {
 	if s.Source.IsValid() {
 		return s.Source.String()
 	}

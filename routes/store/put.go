@@ -14,6 +14,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/keep/format"
 )
 
 // unknownStamp is the stamp of a file that cannot be told from another.
@@ -112,7 +113,7 @@ func hasText(file *os.File, k keep.Kept) (bool, error) {
 	if file != nil {
 		other.in = bufio.NewReader(file)
 	}
-	if _, err := k.WriteTo(&other); err != nil {
+	if _, err := format.Write(&other, k); err != nil {
 		return false, err
 	}
 	return !other.differs && other.atEnd(), nil
@@ -146,7 +147,7 @@ func (s *Store) putKept(k keep.Kept) error {
 		return s.remove(tunnelsDir, k.UUID)
 	}
 	return s.write(tunnelsDir, k.UUID, func(file *os.File) error {
-		_, err := k.WriteTo(file)
+		_, err := format.Write(file, k)
 		return err
 	})
 }

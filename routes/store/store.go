@@ -14,6 +14,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/keep/format"
 )
 
 // Where the files are, below the root. A reboot empties runDir, and makes its notes void.
@@ -92,13 +93,13 @@ func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) 
 }
 
 // Brief returns the kept parts of all tunnels as All does, but of those whose interfaces are down
-// only what [keep.ParseBrief] says.
+// only what [format.ParseBrief] says.
 func (s *Store) Brief(ctx context.Context, isDown func(dev string) bool) ([]keep.Kept, error) {
-	return s.all(ctx, nil, func(file *os.File) (keep.Kept, error) { return keep.ParseBrief(file, isDown) })
+	return s.all(ctx, nil, func(file *os.File) (keep.Kept, error) { return format.ParseBrief(file, isDown) })
 }
 
 // whole reads all of a tunnel's file.
-func whole(file *os.File) (keep.Kept, error) { return keep.ParseKept(file) }
+func whole(file *os.File) (keep.Kept, error) { return format.Parse(file) }
 
 // all returns the kept parts of all tunnels but those excepted, as parse reads their files.
 func (s *Store) all(ctx context.Context, except []string, parse func(*os.File) (keep.Kept, error)) ([]keep.Kept, error) {
@@ -159,7 +160,7 @@ func (s *Store) Known(_ context.Context, uuid string, of []routes.Route) (k keep
 		return keep.Kept{}, nil, err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	k, has, err = keep.ParseKnown(file, of)
+	k, has, err = format.ParseKnown(file, of)
 	k.Stamp = stampOf(file)
 	return k, has, checkParsed(file, uuid, tried, k, err)
 }

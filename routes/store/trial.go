@@ -14,6 +14,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/keep/format"
 )
 
 // trialDir has the kept parts on trial. A boot empties it. The name of a file says whose it is:
@@ -120,7 +121,7 @@ func (s *Store) place(uuid string) (dir, name string, err error) {
 // not that of the tunnel's file, and while somebody else tries another k.
 func (s *Store) Try(_ context.Context, k keep.Kept, byProfile bool) (undo func(context.Context) error, err error) {
 	attempt := "write what nmgre tries for " + fault.Printable(k.Name)
-	if _, err := k.WriteTo(io.Discard); err != nil {
+	if _, err := format.Write(io.Discard, k); err != nil {
 		return nil, denied(attempt, err)
 	}
 	if _, tried, err := s.live(k.UUID); tried || err != nil {
@@ -141,7 +142,7 @@ func (s *Store) Try(_ context.Context, k keep.Kept, byProfile bool) (undo func(c
 	uuid := k.UUID // undo must not hold all of k in memory
 	undo = func(ctx context.Context) error { return s.EndTrial(ctx, uuid, false) }
 	return undo, denied(attempt, s.write(trialDir, name, func(file *os.File) error {
-		_, err := k.WriteTo(file)
+		_, err := format.Write(file, k)
 		return err
 	}))
 }
@@ -182,7 +183,7 @@ func (s *Store) saveTrial(t trial) error {
 		return err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	k, _, err := keep.ParseKnown(file, nil)
+	k, _, err := format.ParseKnown(file, nil)
 	switch {
 	case err != nil:
 		return err

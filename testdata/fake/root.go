@@ -17,6 +17,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/keep/format"
 	"nmgre/routes/kernel"
 	"nmgre/routes/list"
 )
@@ -318,10 +319,10 @@ func (p *Process) Brief(ctx context.Context, isDown func(dev string) bool) ([]ke
 	all, err := p.All(ctx)
 	for i := range all {
 		var text bytes.Buffer
-		if _, err := all[i].WriteTo(&text); err != nil {
+		if _, err := format.Write(&text, all[i]); err != nil {
 			return all, err
 		}
-		brief, err := keep.ParseBrief(bytes.NewReader(text.Bytes()), isDown)
+		brief, err := format.ParseBrief(bytes.NewReader(text.Bytes()), isDown)
 		if err != nil {
 			return all, err
 		}

@@ -1,4 +1,4 @@
-package keep
+package format
 
 import (
 	"errors"
@@ -14,6 +14,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"nmgre/routes/list"
 	"nmgre/routes/rule"
 	"nmgre/testdata/want"
@@ -25,7 +26,7 @@ func TestLongKeptFile(t *testing.T) {
 	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface gre1\n"
 	text := head + want.LongText("route ", 3000, 2500, 10) + "odd\nroute 10.200.0.0/16\n"
 	for name, r := range map[string]io.Reader{"counted": strings.NewReader(text), "piped": io.MultiReader(strings.NewReader(text))} {
-		k, err := ParseKept(r)
+		k, err := Parse(r)
 		if err != nil || len(k.Routes) != 2999 || k.Routes[2998].Dst != want.CIDR("10.200.0.0/16") || k.Routes[9].Dst != want.CIDR("10.0.11.0/24") {
 			t.Fatalf("%s: %d routes, %v", name, len(k.Routes), err)
 		}
@@ -37,7 +38,7 @@ func TestLongKeptFile(t *testing.T) {
 			t.Errorf("%s: bad lines %v, want %v", name, lines, expected)
 		}
 	}
-	if _, err := ParseKept(strings.NewReader(head + strings.Repeat("route nonsense\n", list.MaxBadLines+1))); err == nil || !strings.Contains(err.Error(), errManyBadLines.Error()) {
+	if _, err := Parse(strings.NewReader(head + strings.Repeat("route nonsense\n", list.MaxBadLines+1))); err == nil || !strings.Contains(err.Error(), errManyBadLines.Error()) {
 		t.Errorf("a file of nonsense: %v", err)
 	}
 }
@@ -63,12 +64,12 @@ route 10.30.0.0/16
 `
 
 func TestKeptText(t *testing.T) {
-	k, err := ParseKept(strings.NewReader(keptText))
+	k, err := Parse(strings.NewReader(keptText))
 	if err != nil || len(k.Bad) > 0 {
 		t.Fatalf("%v, %+v", err, k.Bad)
 	}
-	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre2", Remote: want.Addr("100.0.2.100"), PeerName: "gw.example.org", Inner: want.CIDRs("172.16.0.0/30", "2001:db8:10::/64"),
-		SNAT:    []SNAT{{want.CIDR("10.10.2.0/24"), want.Addr("10.10.2.1")}, {Dst: want.CIDR("2001:db8:2::/48")}},
+	expected := keep.Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre2", Remote: want.Addr("100.0.2.100"), PeerName: "gw.example.org", Inner: want.CIDRs("172.16.0.0/30", "2001:db8:10::/64"),
+		SNAT:    []keep.SNAT{{Dst: want.CIDR("10.10.2.0/24"), Source: want.Addr("10.10.2.1")}, {Dst: want.CIDR("2001:db8:2::/48")}},
 		Forward: []string{"gre2", "eth1"}, ClampMSS: true, Pin: true, Link: gre.LinkOptions{Multicast: true, Checksum: true},
 		Policy: []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3 priority 20000"), rule.MustParse("from ::/0 iif gre2 blackhole priority 0")},
 		Routes: []routes.Route{routes.MustParse("10.20.0.0/16 nexthop dev gre1 weight 1 nexthop weight 2"), routes.MustParse("10.30.0.0/16")}}
@@ -76,7 +77,7 @@ func TestKeptText(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", k, expected)
 	}
 	var b strings.Builder
-	if n, err := k.WriteTo(&b); err != nil || n != int64(b.Len()) || b.String() != keptText {
+	if n, err := Write(&b, k); err != nil || n != int64(b.Len()) || b.String() != keptText {
 		t.Errorf("%d, %v\n%s", n, err, b.String())
 	}
 }
@@ -113,7 +114,7 @@ func TestKeptBadLines(t *testing.T) {
 		"uuid 1":                            `a second line "uuid"`,
 		"route " + strings.Repeat("1", 2*routes.MaxSpec) + " pin": "it is longer than 16384 bytes",
 	} {
-		k, err := ParseKept(strings.NewReader(head + line + "\nroute 10.30.0.0/16\n"))
+		k, err := Parse(strings.NewReader(head + line + "\nroute 10.30.0.0/16\n"))
 		if err != nil || len(k.Bad) != 1 || k.Pin || k.Bad[0].Line != 4 || k.Bad[0].Err.Error() != want || len(k.Routes) != 1 {
 			t.Errorf("%q: %v, %+v; want %s", line, err, k, want)
 		}
@@ -125,7 +126,7 @@ func TestKeptRulesOnce(t *testing.T) {
 	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface gre1\n"
 	rules := []string{"from 10.0.0.2 table 100 priority 5", "from 10.0.0.3 table 100 priority 6", "from 10.0.0.4 table 100 priority 5", "from 2001:db8::1 table 100 priority 5",
 		"from 10.0.0.2 table 100 priority 5", "from 10.0.0.4 table 100 priority 5", "from 10.0.0.3 table 100 priority 6"}
-	k, err := ParseKept(strings.NewReader(head + "rule " + strings.Join(rules, "\nrule ")))
+	k, err := Parse(strings.NewReader(head + "rule " + strings.Join(rules, "\nrule ")))
 	if err != nil || len(k.Policy) != 4 || len(k.Bad) != 3 {
 		t.Fatalf("%v, %v, %v", k.Policy, k.Bad, err)
 	}
@@ -139,8 +140,8 @@ func TestKeptRulesOnce(t *testing.T) {
 // A person may write with tabs, more spaces, empty lines, remarks, and without an end of the last
 // line.
 func TestKeptByHand(t *testing.T) {
-	k, err := ParseKept(strings.NewReader("\n  # mine\r\n\tversion \t 1\r\nuuid\t00000000-0000-4000-8000-00000000000a\n interface  gre1 \nsnat 10.10.2.1\t  masquerade\nforward\tgre1\teth1\npin"))
-	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", SNAT: []SNAT{{Dst: want.CIDR("10.10.2.1/32")}}, Forward: []string{"gre1", "eth1"}, Pin: true}
+	k, err := Parse(strings.NewReader("\n  # mine\r\n\tversion \t 1\r\nuuid\t00000000-0000-4000-8000-00000000000a\n interface  gre1 \nsnat 10.10.2.1\t  masquerade\nforward\tgre1\teth1\npin"))
+	expected := keep.Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", SNAT: []keep.SNAT{{Dst: want.CIDR("10.10.2.1/32")}}, Forward: []string{"gre1", "eth1"}, Pin: true}
 	if err != nil || !reflect.DeepEqual(k, expected) {
 		t.Errorf("%+v, %v", k, err)
 	}
@@ -159,11 +160,11 @@ func TestKeptReaders(t *testing.T) {
 	if _, err := file.Seek(int64(len("before\n")), io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	k, err := ParseKept(file)
+	k, err := Parse(file)
 	if err != nil || len(k.Routes) != 5002 || cap(k.Routes) > 5200 {
 		t.Errorf("%d routes, room for %d, %v", len(k.Routes), cap(k.Routes), err)
 	}
-	piped, err := ParseKept(io.MultiReader(strings.NewReader(text)))
+	piped, err := Parse(io.MultiReader(strings.NewReader(text)))
 	if err != nil || !reflect.DeepEqual(piped, k) {
 		t.Errorf("%d routes, %v", len(piped.Routes), err)
 	}
@@ -172,7 +173,7 @@ func TestKeptReaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _, _ = in.WriteString(text); _ = in.Close() }()
-	if piped, err := ParseKept(out); err != nil || !reflect.DeepEqual(piped, k) {
+	if piped, err := Parse(out); err != nil || !reflect.DeepEqual(piped, k) {
 		t.Errorf("%d routes, %v", len(piped.Routes), err)
 	}
 }
@@ -180,38 +181,38 @@ func TestKeptReaders(t *testing.T) {
 // An error of the disk is no end of the file.
 func TestKeptUnreadable(t *testing.T) {
 	broken := errors.New("input/output error")
-	k, err := ParseKept(io.MultiReader(strings.NewReader("version 1\npin\n"), iotest.ErrReader(broken)))
-	if !errors.Is(err, broken) || !errors.Is(err, fault.ErrInvalid) || !reflect.DeepEqual(k, Kept{}) {
+	k, err := Parse(io.MultiReader(strings.NewReader("version 1\npin\n"), iotest.ErrReader(broken)))
+	if !errors.Is(err, broken) || !errors.Is(err, fault.ErrInvalid) || !reflect.DeepEqual(k, keep.Kept{}) {
 		t.Errorf("%+v, %v", k, err)
 	}
 }
 
 // A value that would be read back as another is not written.
 func TestKeptUnwritable(t *testing.T) {
-	good := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", Pin: true}
-	for name, spoil := range map[string]func(*Kept){
-		"a UUID with a path":    func(k *Kept) { k.UUID = "../../../etc/passwd" },
-		"no UUID":               func(k *Kept) { k.UUID = "" },
-		"no name":               func(k *Kept) { k.Name = "" },
-		"a name of two lines":   func(k *Kept) { k.Name = "a\nb" },
-		"a long name":           func(k *Kept) { k.Name = "abcdefghijklmnop" },
-		"forwarding everywhere": func(k *Kept) { k.Forward = []string{"gre1", "all"} },
-		"a device of two words": func(k *Kept) { k.Forward = []string{"gre1", "a b"} },
-		"a nexthop of two lines": func(k *Kept) {
+	good := keep.Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", Pin: true}
+	for name, spoil := range map[string]func(*keep.Kept){
+		"a UUID with a path":    func(k *keep.Kept) { k.UUID = "../../../etc/passwd" },
+		"no UUID":               func(k *keep.Kept) { k.UUID = "" },
+		"no name":               func(k *keep.Kept) { k.Name = "" },
+		"a name of two lines":   func(k *keep.Kept) { k.Name = "a\nb" },
+		"a long name":           func(k *keep.Kept) { k.Name = "abcdefghijklmnop" },
+		"forwarding everywhere": func(k *keep.Kept) { k.Forward = []string{"gre1", "all"} },
+		"a device of two words": func(k *keep.Kept) { k.Forward = []string{"gre1", "a b"} },
+		"a nexthop of two lines": func(k *keep.Kept) {
 			k.Routes = []routes.Route{{Dst: want.CIDR("10.0.0.0/8"), Nexthops: []routes.Nexthop{{Dev: "a\npin"}}}}
 		},
-		"a route without an end": func(k *Kept) {
+		"a route without an end": func(k *keep.Kept) {
 			k.Routes = []routes.Route{{Dst: want.CIDR("10.0.0.0/8"), Nexthops: slices.Repeat([]routes.Nexthop{{Dev: "gre1", Weight: 1}}, 2000)}}
 		},
 	} {
 		k := good.Clone()
 		spoil(&k)
 		var b strings.Builder
-		if n, err := k.WriteTo(&b); !errors.Is(err, fault.ErrInvalid) || n != 0 {
+		if n, err := Write(&b, k); !errors.Is(err, fault.ErrInvalid) || n != 0 {
 			t.Errorf("%s: %d, %v\n%.200s", name, n, err, b.String())
 		}
 	}
-	if _, err := good.WriteTo(io.Discard); err != nil {
+	if _, err := Write(io.Discard, good); err != nil {
 		t.Error(err)
 	}
 }
@@ -223,12 +224,12 @@ func TestKeptLongRoute(t *testing.T) {
 	for i := range 256 {
 		fmt.Fprintf(&spec, " nexthop via fe80::%x:1:5678 dev gre%d weight 2", i, i)
 	}
-	k := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", Routes: []routes.Route{routes.MustParse(spec.String())}}
+	k := keep.Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", Routes: []routes.Route{routes.MustParse(spec.String())}}
 	var b strings.Builder
-	if _, err := k.WriteTo(&b); err != nil {
+	if _, err := Write(&b, k); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := ParseKept(strings.NewReader(b.String())); err != nil || !reflect.DeepEqual(again, k) {
+	if again, err := Parse(strings.NewReader(b.String())); err != nil || !reflect.DeepEqual(again, k) {
 		t.Errorf("%+v, %v", again, err)
 	}
 }
@@ -247,33 +248,19 @@ func TestKeptRefused(t *testing.T) {
 		strings.Repeat("\x00", 3*routes.MaxSpec):       "it does not begin with",
 		strings.Repeat("#\n", maxKeptLines) + "#\n#\n": "more than 2000000 lines",
 	} {
-		if k, err := ParseKept(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) || !reflect.DeepEqual(k, Kept{}) {
+		if k, err := Parse(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) || !reflect.DeepEqual(k, keep.Kept{}) {
 			t.Errorf("%.40q: %v; want %s", text, err, want)
 		}
 	}
 }
 
-func TestParseSNAT(t *testing.T) {
-	for _, text := range []string{"10.10.2.0/24=10.10.2.1", "0.0.0.0/0=masquerade", "2001:db8::/32=2001:db8::1"} {
-		if s, err := ParseSNAT(text); err != nil || s.String() != text {
-			t.Errorf("%s: %v, %v", text, s, err)
-		}
-	}
-	for _, text := range []string{"", "10.10.2.0/24", "=", "10.10.2.0/24=", "10.10.2.0/24=eth0", "10.10.2.0/24=0.0.0.0", "x=10.10.2.1", "10.10.2.0/24=224.0.0.1", "fe80::1%eth0=masquerade", "10.10.2.0/24=::ffff:10.0.0.1",
-		"::ffff:10.10.2.0/120=masquerade", "10.10.2.0/24=127.0.0.1", "::/0=::1", "10.10.2.0/24=255.255.255.255", "10.10.2.0/24=masquerade=x", " 10.10.2.0/24=masquerade"} {
-		if s, err := ParseSNAT(text); err == nil || len(fault.Hints(err)) != 1 {
-			t.Errorf("%q: %v, %v", text, s, err)
-		}
-	}
-}
-
-func FuzzParseKept(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add(keptText)
 	f.Add("version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface a\nforward a a\nsnat ::/0 masquerade\ninner ::/0\ninner 0.0.0.0/0\nroute default mtu lock 1400\n")
 	f.Add("version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface a\nrule \n")
 	f.Add("version 1\nuuid x\nforward a b\nsnat 1.2.3.4 masquerade\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		k, err := ParseKept(strings.NewReader(text))
+		k, err := Parse(strings.NewReader(text))
 		if err != nil && !errors.Is(err, fault.ErrInvalid) {
 			t.Fatal(err)
 		}
@@ -290,10 +277,10 @@ func FuzzParseKept(f *testing.F) {
 		}
 		k.Bad = nil
 		var b strings.Builder
-		if _, err := k.WriteTo(&b); err != nil {
+		if _, err := Write(&b, k); err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseKept(strings.NewReader(b.String()))
+		again, err := Parse(strings.NewReader(b.String()))
 		if err != nil || !reflect.DeepEqual(again, k) {
 			t.Errorf("%q is read back as %+v, %v; was %+v", b.String(), again, err, k)
 		}

@@ -1,4 +1,8 @@
-package keep
+// Package format is the text of root's file about a tunnel, which a person can read and edit: it is
+// read as a whole, or without the routes and rules that do not matter, and written.
+//
+// Begin with [Parse] and [Write].
+package format
 
 import (
 	"bufio"
@@ -14,6 +18,8 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/ident"
+	"nmgre/routes/keep"
 	"nmgre/routes/list"
 	"nmgre/routes/rule"
 )
@@ -30,10 +36,10 @@ const keptVersion = "1"
 // errManyBadLines ends the reading of a file that is not one of nmgre's.
 var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
 
-// ParseKept reads the text that [Kept.WriteTo] wrote, and that a person may have edited. A line
+// Parse reads the text that [Write] wrote, and that a person may have edited. A line
 // that it cannot read goes into Bad. It fails with [fault.ErrInvalid] for another kind of file, and
 // for one of a later version.
-func ParseKept(r io.Reader) (Kept, error) {
+func Parse(r io.Reader) (keep.Kept, error) {
 	reader := &list.Reader{Unnumbered: true}
 	defer reader.Close()
 	p := keptParser{seen: make(map[string]bool), routes: reader}
@@ -49,20 +55,22 @@ func ParseKept(r io.Reader) (Kept, error) {
 	return p.parse(lines)
 }
 
-// ParseKnown reads the text as [ParseKept] does, but returns no routes. has tells which of the
+// ParseKnown reads the text as [Parse] does, but returns no routes. has tells which of the
 // routes of the list of have a line. No two of that list may be in one slot.
-func ParseKnown(r io.Reader, of []routes.Route) (k Kept, has []bool, err error) {
+func ParseKnown(r io.Reader, of []routes.Route) (k keep.Kept, has []bool, err error) {
 	marker := list.NewMarker(of)
 	p := keptParser{seen: make(map[string]bool), routes: marker}
 	k, err = p.parse(newLines(r))
-	k.omits = marker.Lines() > 0
+	if marker.Lines() > 0 {
+		k = k.Omitting(false)
+	}
 	return k, marker.Marks(), err
 }
 
 func newLines(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, routes.MaxSpec+64) }
 
 // parse reads all lines.
-func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
+func (p *keptParser) parse(lines *bufio.Reader) (keep.Kept, error) {
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
 		tooLong := errors.Is(err, bufio.ErrBufferFull)
@@ -70,15 +78,15 @@ func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
 			return p.end(err)
 		}
 		if n > maxKeptLines {
-			return Kept{}, fault.Invalid("", "", "the file has more than %d lines", maxKeptLines)
+			return keep.Kept{}, fault.Invalid("", "", "the file has more than %d lines", maxKeptLines)
 		}
 		if skipped, err := p.skip(line); err != nil {
-			return Kept{}, err
+			return keep.Kept{}, err
 		} else if !tooLong && (skipped || p.plain(n, line)) {
 			continue
 		}
 		if err := p.line(n, string(line), tooLong); err != nil {
-			return Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: err}
+			return keep.Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: err}
 		}
 		if tooLong {
 			skipLine(lines)
@@ -145,12 +153,12 @@ func (p *keptParser) expectRules(n int) {
 }
 
 // end returns the lines that were read, after the error that ended the reading.
-func (p *keptParser) end(err error) (Kept, error) {
+func (p *keptParser) end(err error) (keep.Kept, error) {
 	if err != io.EOF { //nolint:errorlint // bufio returns it as it is
-		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, What: "the file cannot be read", Err: err}
+		return keep.Kept{}, &fault.Error{Kind: fault.ErrInvalid, What: "the file cannot be read", Err: err}
 	}
 	if !p.seen["version"] {
-		return Kept{}, fault.Invalid("", "", "the file has no line \"version %s\"", keptVersion)
+		return keep.Kept{}, fault.Invalid("", "", "the file has no line \"version %s\"", keptVersion)
 	}
 	read, bad := p.routes.Finish()
 	k := p.kept
@@ -160,14 +168,14 @@ func (p *keptParser) end(err error) (Kept, error) {
 	}
 	slices.SortStableFunc(k.Bad, func(a, b list.BadLine) int { return cmp.Compare(a.Line, b.Line) })
 	if len(k.Bad) > list.MaxBadLines {
-		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: errManyBadLines}
+		return keep.Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: errManyBadLines}
 	}
 	return k, nil
 }
 
 // keptParser reads a file line by line.
 type keptParser struct {
-	kept   Kept
+	kept   keep.Kept
 	seen   map[string]bool    // first words of lines that may stand once only
 	places map[place]bool     // of the rules of the routing policy
 	policy map[rule.Rule]bool // those rules, once two have one place
@@ -242,7 +250,7 @@ func (p *keptParser) single(word, rest string) error {
 	switch word {
 	case "version":
 	case "uuid":
-		if !IsUUID(rest) {
+		if !ident.IsUUID(rest) {
 			return fault.Invalid("", "it is the UUID of the profile", "\"%.80s\" is no UUID", fault.Printable(rest))
 		}
 		k.UUID = rest
@@ -258,7 +266,7 @@ func (p *keptParser) single(word, rest string) error {
 		}
 		k.Remote = a
 	case "follow":
-		if !IsHostName(rest) {
+		if !ident.IsHostName(rest) {
 			return fault.Invalid("", "it is the name of the far end, such as gw.example.org", "\"%.80s\" is not the name of a host", fault.Printable(rest))
 		}
 		k.PeerName = rest
@@ -336,8 +344,8 @@ func (p *keptParser) snat(rest string) error {
 	if len(words) != 2 {
 		return fault.Invalid("snat", "write it as: snat 10.10.2.0/24 10.10.2.1, or masquerade for the address", "it has %d words", len(words))
 	}
-	s, err := parseSNAT(words[0], words[1])
-	if err == nil && slices.ContainsFunc(p.kept.SNAT, func(o SNAT) bool { return o.Dst == s.Dst }) {
+	s, err := keep.ReadSNAT(words[0], words[1])
+	if err == nil && slices.ContainsFunc(p.kept.SNAT, func(o keep.SNAT) bool { return o.Dst == s.Dst }) {
 		err = fault.Invalid("snat", "remove one of them", "a second line for %s", s.Dst)
 	}
 	if err == nil {
@@ -373,119 +381,4 @@ func (p *keptParser) forward(devices []string) error {
 
 func badDevice(name string) *fault.Error {
 	return fault.Invalid("", "an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", fault.Printable(name))
-}
-
-// WriteTo writes k as text that a person can read, and that [ParseKept] reads back as the same k.
-// It fails with [fault.ErrInvalid] where that is not possible; part of the text may then have been
-// written to w.
-func (k Kept) WriteTo(w io.Writer) (int64, error) {
-	if err := k.writable(); err != nil {
-		return 0, err
-	}
-	b := bufio.NewWriter(w)
-	var written int64
-	var odd error
-	line := func(words ...string) {
-		text := strings.Join(words, " ")
-		if odd == nil && (!fault.IsPrintable(text) || len(text) > len("route ")+routes.MaxSpec) {
-			odd = oddLine(text)
-		}
-		n, _ := b.WriteString(text + "\n") // Flush has the error
-		written += int64(n)
-	}
-	k.writeLines(line)
-	if odd == nil {
-		var n int64
-		n, odd = k.writeRoutes(b)
-		written += n
-	}
-	if odd != nil {
-		return 0, odd
-	}
-	return written, b.Flush()
-}
-
-// writable checks the UUID and the names of devices, which are written as they are.
-func (k Kept) writable() error {
-	if !IsUUID(k.UUID) {
-		return fault.Invalid("", "", "\"%.80s\" is no profile's UUID", fault.Printable(k.UUID))
-	}
-	if i := slices.IndexFunc(k.Policy, func(r rule.Rule) bool { return !r.HasPriority }); i >= 0 {
-		return fault.Invalid("rule", "", "the rule %s has no priority", k.Policy[i])
-	}
-	if k.PeerName != "" && !IsHostName(k.PeerName) {
-		return fault.Invalid("follow", "", "\"%.80s\" is not the name of a host", fault.Printable(k.PeerName))
-	}
-	for _, name := range append([]string{k.Name}, k.Forward...) {
-		if !routes.IsDevice(name) {
-			return badDevice(name)
-		}
-	}
-	return nil
-}
-
-// writeLines writes everything but the routes.
-func (k Kept) writeLines(line func(words ...string)) {
-	line("# nmgre keeps this for the tunnel " + k.Name + ", because NetworkManager cannot. Edited lines take effect when the tunnel next comes up.")
-	line("version", keptVersion)
-	line("uuid", k.UUID)
-	line("interface", k.Name)
-	if k.Remote.IsValid() {
-		line("remote", k.Remote.String())
-	}
-	if k.PeerName != "" {
-		line("follow", k.PeerName)
-	}
-	for _, n := range k.Inner {
-		line("inner", n.String())
-	}
-	for _, s := range k.SNAT {
-		line("snat", s.Dst.String(), s.sourceText())
-	}
-	if len(k.Forward) > 0 {
-		line(append([]string{"forward"}, k.Forward...)...)
-	}
-	for _, r := range k.Policy {
-		line("rule", r.String())
-	}
-	if k.ClampMSS {
-		line("clamp-mss")
-	}
-	if k.Pin {
-		line("pin")
-	}
-	if k.Link.Any() {
-		line("link", k.Link.String())
-	}
-}
-
-// writeRoutes writes a line for each route, all with one buffer: there may be very many.
-func (k Kept) writeRoutes(w *bufio.Writer) (written int64, err error) {
-	const word = "route "
-	var text []byte
-	for i := range k.Routes {
-		text = k.Routes[i].AppendSpec(append(text[:0], word...), "")
-		if !isPlainText(text) && !fault.IsPrintable(string(text)) || len(text) > len(word)+routes.MaxSpec {
-			return written, oddLine(string(text))
-		}
-		n, _ := w.Write(append(text, '\n')) // Flush has the error
-		written += int64(n)
-	}
-	return written, nil
-}
-
-// isPlainText reports whether text has only printable characters of ASCII.
-func isPlainText(text []byte) bool {
-	for _, c := range text {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// oddLine is the error about a line that would be read back as another: a line break in it would
-// begin a line with a meaning of its own.
-func oddLine(text string) error {
-	return fault.Invalid("", "", "\"%.80s\" cannot be written down", fault.Printable(text))
 }

@@ -1,4 +1,4 @@
-package keep
+package format
 
 import (
 	"io"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"nmgre/routes/keep"
 	"nmgre/testdata/want"
 )
 
@@ -22,7 +23,7 @@ func (f *countedFile) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func brief(t *testing.T, text string, down ...string) (k Kept, read int) {
+func brief(t *testing.T, text string, down ...string) (k keep.Kept, read int) {
 	t.Helper()
 	file := &countedFile{Reader: strings.NewReader(text)}
 	k, err := ParseBrief(file, func(dev string) bool { return slices.Contains(down, dev) })
@@ -34,7 +35,7 @@ func brief(t *testing.T, text string, down ...string) (k Kept, read int) {
 
 // Of a tunnel that is down everything is read but its rules, and its routes into it alone.
 func TestParseBrief(t *testing.T) {
-	all, err := ParseKept(strings.NewReader(keptText))
+	all, err := Parse(strings.NewReader(keptText))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +47,7 @@ func TestParseBrief(t *testing.T) {
 		t.Errorf("down: %+v", k)
 	}
 	all.Policy, all.Routes = nil, all.Routes[:1]
-	k.brief, k.omits = false, false
-	if !Same(k, all) {
+	if !keep.Same(k, all) {
 		t.Errorf("down: %+v\nwant %+v", k, all)
 	}
 }
@@ -57,13 +57,13 @@ func TestParseBrief(t *testing.T) {
 func TestParseBriefWhole(t *testing.T) {
 	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\n"
 	for _, text := range []string{head + "interface gre1\npin\n", head + "route 10.30.0.0/16\nrule from 10.0.0.2 table 300 priority 5\ninterface gre1\n"} {
-		whole, err := ParseKept(strings.NewReader(text))
-		if k, _ := brief(t, text, "gre1"); err != nil || k.Brief() || !Same(k, whole) {
+		whole, err := Parse(strings.NewReader(text))
+		if k, _ := brief(t, text, "gre1"); err != nil || k.Brief() || !keep.Same(k, whole) {
 			t.Errorf("%q is %+v, %v", text, k, err)
 		}
 	}
 	for _, text := range []string{"", "odd\n", "route 10.30.0.0/16\n", "version 2\ninterface gre1\nroute 10.30.0.0/16\n"} {
-		_, wholeErr := ParseKept(strings.NewReader(text))
+		_, wholeErr := Parse(strings.NewReader(text))
 		k, err := ParseBrief(strings.NewReader(text), func(string) bool { return true })
 		if wholeErr == nil || err == nil || err.Error() != wholeErr.Error() || !k.Empty() {
 			t.Errorf("%q is %+v, %v, and as a whole %v", text, k, err, wholeErr)
@@ -89,7 +89,7 @@ func FuzzParseBrief(f *testing.F) {
 	f.Add(keptText, true)
 	f.Add("version 1\ninterface gre1\nroute 10.0.0.0/8\nrule from 10.0.0.2 table 300 priority 5\n", true)
 	f.Fuzz(func(t *testing.T, text string, down bool) {
-		whole, wholeErr := ParseKept(strings.NewReader(text))
+		whole, wholeErr := Parse(strings.NewReader(text))
 		k, err := ParseBrief(io.NewSectionReader(strings.NewReader(text), 0, int64(len(text))), func(string) bool { return down })
 		if !down && (!reflect.DeepEqual(k, whole) || (err == nil) != (wholeErr == nil)) {
 			t.Errorf("%+v, %v\nas a whole %+v, %v", k, err, whole, wholeErr)
