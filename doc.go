@@ -18,8 +18,8 @@
 //	                adopt and --as, apply the commands about documents, shells the completion; output
 //	                prints the answers, calls tells of each call to the host, progress of long
 //	                work; suggest knows the words of other programs; values reads the values of
-//	                flags, lists files of routes and rules; checkup reads a whole host for
-//	                nm/doctor
+//	                flags, lists files of routes and rules, routing has the commands about
+//	                them; checkup reads a whole host for nm/doctor
 //	cmd/ansible     the Ansible collection: modules that call nmgre, and the role for a mesh
 //	cmd/nmgre/manual     the pages of the manual that are about a subject, and help; printed
 //	                writes the manual for man and for browsers

@@ -1,4 +1,4 @@
-package main
+package routing
 
 import (
 	"context"
@@ -15,7 +15,8 @@ import (
 	"nmgre/routes/rule"
 )
 
-func (a *app) ruleCommand() *cobra.Command {
+// Rule returns the command rule.
+func (a App) Rule() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rule",
 		Short: "add, delete and list the rules that choose the table of routes",
@@ -48,7 +49,7 @@ Write a RULE as for ip rule. Its words need no quotes here:
 A rule without a priority gets the first free one from 20000 on. To delete a rule, its priority may
 be left out, and its priority alone is enough: priority 20000`
 
-func (a *app) ruleChange(verb, short string, change func(name string, old, words []rule.Rule) ([]rule.Rule, error)) *cobra.Command {
+func (a App) ruleChange(verb, short string, change func(name string, old, words []rule.Rule) ([]rule.Rule, error)) *cobra.Command {
 	var run routeRun
 	cmd := &cobra.Command{
 		Use:   verb + " NAME [RULE]",
@@ -56,41 +57,39 @@ func (a *app) ruleChange(verb, short string, change func(name string, old, words
 		Long:  short + ruleHelp,
 		Example: "  nmgre rule " + verb + " gre1 from 10.0.0.2 table 100\n" +
 			"  nmgre rule " + verb + " gre1 --rules-from rules.txt",
-		Args:              nameAndRoute,
-		ValidArgsFunction: a.completeNames,
+		Args:              a.nameAndRoute,
+		ValidArgsFunction: a.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wanted, err := a.readRuleChange(verb, args[0], args[1:], run)
 			if err != nil {
 				return err
 			}
-			return a.changing(cmd, run.wait, func(ctx context.Context, host *nmgre.Host) error {
+			return a.Changing(cmd, run.wait, func(ctx context.Context, host *nmgre.Host) error {
 				planned, err := host.ChangeRules(ctx, args[0], func(old []rule.Rule) ([]rule.Rule, error) { return change(fault.Operand(args[0]), old, wanted) })
 				if err != nil {
 					return err
 				}
-				return output.ChangedRules(a.stdout, a.stderr, planned, run.json)
+				return output.ChangedRules(a.Out, a.Err, planned, run.json)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&run.from, "rules-from", "", "a file with one RULE per line, or - for standard input")
-	waitFlag(cmd, &run.wait)
-	jsonFlag(cmd, &run.json)
-	a.confirmFlag(cmd)
+	a.Flags(cmd, &run.wait, &run.json)
 	return cmd
 }
 
 // readRuleChange reads the rule of the command line, or the rules of the file.
-func (a *app) readRuleChange(verb, name string, words []string, run routeRun) ([]rule.Rule, error) {
-	if err := checkWait(run.wait); err != nil {
+func (a App) readRuleChange(verb, name string, words []string, run routeRun) ([]rule.Rule, error) {
+	if err := a.Check(run.wait); err != nil {
 		return nil, err
 	}
 	if (len(words) > 0) == (run.from != "") {
 		return nil, fault.Invalid("rule", "write it as: nmgre rule "+verb+" "+fault.Operand(name)+" from 10.0.0.2 table 100", "give one rule, or --rules-from FILE")
 	}
 	if run.from != "" {
-		return a.lists().Rules(run.from)
+		return a.Lists().Rules(run.from)
 	}
-	r, err := rule.ParseWith(a.names(), strings.Join(words, " "))
+	r, err := rule.ParseWith(a.Names(), strings.Join(words, " "))
 	return []rule.Rule{r}, err
 }
 
@@ -124,23 +123,23 @@ func deleteRules(name string, old, unwanted []rule.Rule) ([]rule.Rule, error) {
 	return left, errors.Join(errs...)
 }
 
-func (a *app) ruleList() *cobra.Command {
+func (a App) ruleList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "list NAME",
 		Short:             "list the rules of a tunnel, with the owner and the state of each",
-		Args:              oneName,
-		ValidArgsFunction: a.completeNames,
+		Args:              a.OneName,
+		ValidArgsFunction: a.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
+			return a.WithHost(cmd.Context(), func(host *nmgre.Host) error {
 				states, err := host.Rules(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				return output.Rules(a.stdout, states, asJSON)
+				return output.Rules(a.Out, states, asJSON)
 			})
 		},
 	}
-	jsonFlag(cmd, &asJSON)
+	a.JSON(cmd, &asJSON)
 	return cmd
 }

@@ -1,4 +1,4 @@
-package main
+package routing
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
-	"nmgre/cmd/nmgre/lists"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/nm/plan"
@@ -17,7 +16,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-func (a *app) routeCommand() *cobra.Command {
+// Route returns the command route.
+func (a App) Route() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "route",
 		Short: "add, replace, delete, keep and list the routes of a tunnel",
@@ -39,7 +39,7 @@ nmgre help routes has the words of a route, and says who holds it.`,
 		a.routeChange(plan.RouteAdd, "add routes to a tunnel"),
 		a.routeChange(plan.RouteReplace, "add routes to a tunnel, or change those that are there"),
 		a.routeChange(plan.RouteDelete, "delete routes from a tunnel"),
-		a.routeKeep(),
+		a.Keep(),
 		a.routeList())
 	return cmd
 }
@@ -51,7 +51,7 @@ type routeRun struct {
 	json bool
 }
 
-func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
+func (a App) routeChange(op plan.RouteOp, short string) *cobra.Command {
 	var run routeRun
 	cmd := &cobra.Command{
 		Use:   string(op) + " NAME [ROUTE]",
@@ -59,14 +59,14 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 		Long:  short + routeHelp,
 		Example: "  nmgre route " + string(op) + " gre1 10.10.2.0/24\n" +
 			"  nmgre route " + string(op) + " gre1 --routes-from routes.txt",
-		Args:              nameAndRoute,
-		ValidArgsFunction: a.completeNames,
+		Args:              a.nameAndRoute,
+		ValidArgsFunction: a.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change, err := a.readChange(op, args[0], args[1:], run)
 			if err != nil {
 				return err
 			}
-			return a.changing(cmd, run.wait, func(ctx context.Context, host *nmgre.Host) error {
+			return a.Changing(cmd, run.wait, func(ctx context.Context, host *nmgre.Host) error {
 				changed, err := host.ChangeRoutes(ctx, args[0], change)
 				if err != nil {
 					return err
@@ -76,9 +76,9 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&run.from, "routes-from", "", "a file with one ROUTE per line, or - for standard input")
-	cmd.Flags().DurationVar(&run.wait, "wait", 10*time.Minute, waitUsage)
-	jsonFlag(cmd, &run.json)
-	a.confirmFlag(cmd)
+	a.Flags(cmd, &run.wait, &run.json)
+	run.wait = 10 * time.Minute // a file may have very many
+	cmd.Flags().Lookup("wait").DefValue = run.wait.String()
 	return cmd
 }
 
@@ -93,17 +93,17 @@ Write a ROUTE as for ip route, without dev. Its words need no quotes here:
 A route is known by its destination, table, metric and TOS: one with another metric is another route.`
 
 // nameAndRoute wants a tunnel's name. The words after it are one route.
-func nameAndRoute(cmd *cobra.Command, args []string) error {
+func (a App) nameAndRoute(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return oneName(cmd, args)
+		return a.OneName(cmd, args)
 	}
 	return nil
 }
 
 // readChange reads the route of the command line, or the routes of the file.
-func (a *app) readChange(op plan.RouteOp, name string, words []string, run routeRun) (plan.RouteChange, error) {
+func (a App) readChange(op plan.RouteOp, name string, words []string, run routeRun) (plan.RouteChange, error) {
 	change := plan.RouteChange{Op: op}
-	if err := checkWait(run.wait); err != nil {
+	if err := a.Check(run.wait); err != nil {
 		return change, err
 	}
 	if (len(words) > 0) == (run.from != "") {
@@ -111,66 +111,55 @@ func (a *app) readChange(op plan.RouteOp, name string, words []string, run route
 			Hint: "write it as: nmgre route " + string(op) + " " + fault.Operand(name) + " 10.10.2.0/24"}
 	}
 	if run.from != "" {
-		all, err := a.lists().Routes(run.from)
+		all, err := a.Lists().Routes(run.from)
 		change.Routes, change.Lines = all.Routes, all.Lines
 		return change, err
 	}
-	r, err := a.names().Parse(strings.Join(words, " "))
+	r, err := a.Names().Parse(strings.Join(words, " "))
 	change.Routes = []routes.Route{r}
 	return change, err
 }
 
-// lists reads the files that the command line names, with this host's names for tables.
-func (a *app) lists() *lists.Reader {
-	if a.reader == nil {
-		a.reader = &lists.Reader{Root: a.root, Stdin: a.stdin, Warn: func(what string) { fmt.Fprintf(a.stderr, "nmgre: warning: %s\n", output.OneLine(what)) }}
-	}
-	return a.reader
-}
-
-// names returns the names for tables and the like in iproute2's files on this host.
-func (a *app) names() routes.Names { return a.lists().Names() }
-
 // maxToldRoutes is how many routes are shown one by one.
 const maxToldRoutes = 20
 
-func (a *app) printChanged(op plan.RouteOp, c plan.RouteResult, asJSON bool) error {
+func (a App) printChanged(op plan.RouteOp, c plan.RouteResult, asJSON bool) error {
 	if asJSON {
-		return output.Changed(a.stdout, c)
+		return output.Changed(a.Out, c)
 	}
 	for _, note := range c.Notes {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(note))
+		fmt.Fprintf(a.Err, "nmgre: %s\n", output.OneLine(note))
 	}
 	if len(c.Routes) <= maxToldRoutes && op != plan.RouteDelete {
 		for _, o := range c.Routes {
-			fmt.Fprintf(a.stderr, "nmgre: %s: %s (%s)\n", output.OneLine(o.Route.String()), o.Owner, o.Why)
+			fmt.Fprintf(a.Err, "nmgre: %s: %s (%s)\n", output.OneLine(o.Route.String()), o.Owner, o.Why)
 		}
 	}
 	later := ""
 	if c.Inactive {
 		later = "; the tunnel is down: they are set when it comes up"
 	}
-	fmt.Fprintf(a.stderr, "nmgre: %s: %d added, %d replaced, %d deleted, %d unchanged%s\n", fault.Printable(c.Tunnel), c.Added, c.Replaced, c.Removed, c.Unchanged, later)
+	fmt.Fprintf(a.Err, "nmgre: %s: %d added, %d replaced, %d deleted, %d unchanged%s\n", fault.Printable(c.Tunnel), c.Added, c.Replaced, c.Removed, c.Unchanged, later)
 	return nil
 }
 
-func (a *app) routeList() *cobra.Command {
+func (a App) routeList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "list NAME",
 		Short:             "list the routes of a tunnel, with the owner and the state of each",
-		Args:              oneName,
-		ValidArgsFunction: a.completeNames,
+		Args:              a.OneName,
+		ValidArgsFunction: a.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
+			return a.WithHost(cmd.Context(), func(host *nmgre.Host) error {
 				_, states, err := host.Routes(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				return output.Routes(a.stdout, states, asJSON)
+				return output.Routes(a.Out, states, asJSON)
 			})
 		},
 	}
-	jsonFlag(cmd, &asJSON)
+	a.JSON(cmd, &asJSON)
 	return cmd
 }
