@@ -75,7 +75,8 @@
 //	                firewalld asks for the zone of a device, census asks who is on the bus, again
 //	                repeats a call that NetworkManager refused for want of an answer of the bus,
 //	                keyfiles reads tunnels' names from NetworkManager's files, seen
-//	                remembers the paths of its objects, refusal tells errors apart
+//	                remembers the paths of its objects, refusal tells errors apart, failure says
+//	                what to do about them, message reads the parts of messages
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network

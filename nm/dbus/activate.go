@@ -10,6 +10,8 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/reason"
 	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
@@ -28,17 +30,17 @@ func (c *Client) Activate(ctx context.Context, uuid string) error {
 	const op = "bring the tunnel up"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	var profile dbus.ObjectPath
 	w, err := l.watch(ctx, l.lookupRequest(uuid, &profile))
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	defer w.close()
 	a := activation{watch: w, devices: make(map[dbus.ObjectPath]deviceState)}
 	if err := a.run(ctx, profile); err != nil {
-		return failed(op, a.explain(ctx, err))
+		return failure.Of(op, a.explain(ctx, err))
 	}
 	return nil
 }
@@ -95,7 +97,7 @@ func (a *activation) start(ctx context.Context, profile dbus.ObjectPath) error {
 	err := a.watch.link.flight(ctx, []request{
 		settingsRequest(profile, &s),
 		{path: manager, method: gnm.NetworkManagerActivateConnection, args: []any{profile, noObject, noObject}, done: func(body []any, err error) error {
-			a.active.path = result[dbus.ObjectPath](body)
+			a.active.path = message.Result[dbus.ObjectPath](body)
 			return err
 		}},
 	})
@@ -114,9 +116,9 @@ func (a *activation) over() bool {
 
 // note updates the activation by a signal.
 func (a *activation) note(signal *dbus.Signal) {
-	n := numbers(signal)
+	n := message.Numbers(signal)
 	switch {
-	case removes(signal, a.active.path):
+	case message.Removes(signal, a.active.path):
 		a.active.state = gnm.NmActiveConnectionStateDeactivated
 	case signal.Name == deviceStateChanged && len(n) == 3: // new, old, reason
 		a.noteDevice(signal.Path, n[0], n[2])
@@ -124,7 +126,7 @@ func (a *activation) note(signal *dbus.Signal) {
 	case signal.Name == activeStateChanged && len(n) == 2:
 		a.active.state, a.reason = gnm.NmActiveConnectionState(n[0]), n[1]
 	default:
-		a.noteChanges(changes(signal, gnm.ActiveConnectionInterface))
+		a.noteChanges(message.Changes(signal, gnm.ActiveConnectionInterface))
 	}
 }
 
@@ -135,7 +137,7 @@ func (a *activation) noteDevice(path dbus.ObjectPath, state, reason uint32) {
 	}
 }
 
-func (a *activation) noteChanges(changed properties) {
+func (a *activation) noteChanges(changed message.Properties) {
 	for name, v := range changed {
 		switch x := v.Value().(type) {
 		case uint32:
@@ -213,5 +215,5 @@ func (a *activation) hint(device deviceState) string {
 	if a.waits != "" {
 		hints = append(hints, a.waits+": give it an address with nmgre edit "+fault.Operand(a.name)+" --address CIDR")
 	}
-	return strings.Join(append(hints, hintLog), "; ")
+	return strings.Join(append(hints, failure.HintLog), "; ")
 }

@@ -12,6 +12,8 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/again"
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/seen"
 	"nmgre/nm/dbus/socket"
@@ -49,7 +51,7 @@ func Connect(ctx context.Context, options Options) (*Client, error) {
 	c := &Client{options: options, turn: make(chan *link, 1), closed: make(chan struct{})}
 	c.turn <- nil
 	if _, err := c.link(ctx); err != nil {
-		return nil, failed("connect to the system bus", err)
+		return nil, failure.Of("connect to the system bus", err)
 	}
 	return c, nil
 }
@@ -110,7 +112,7 @@ type link struct {
 // dial opens a connection. godbus' authentication takes no context, so the connection is closed
 // under it when ctx ends, or when the bus is silent.
 func dial(ctx context.Context, options Options) (*link, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, options.Patience, errBusSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, options.Patience, failure.ErrBusSilent)
 	defer cancel()
 	l := &link{addr: options.Address, patience: options.Patience}
 	conn, err := l.open(ctx)
@@ -124,8 +126,8 @@ func dial(ctx context.Context, options Options) (*link, error) {
 	}
 	if err != nil {
 		_ = conn.Close()
-		if errors.Is(err, errSilent) { // nobody but the bus was asked
-			err = errBusSilent
+		if errors.Is(err, failure.ErrSilent) { // nobody but the bus was asked
+			err = failure.ErrBusSilent
 		}
 		return nil, silent(ctx, err)
 	}
@@ -145,11 +147,11 @@ func (l *link) greet(ctx context.Context, conn *dbus.Conn) error {
 	l.conn = conn
 	return l.flight(ctx, []request{
 		{destination: busName, path: busPath, method: busHello, done: func(body []any, err error) error {
-			l.name = result[string](body)
+			l.name = message.Result[string](body)
 			return err
 		}},
 		{destination: busName, path: busPath, method: busGetID, done: func(body []any, err error) error {
-			l.bus = result[string](body)
+			l.bus = message.Result[string](body)
 			return err
 		}},
 	})
@@ -169,8 +171,6 @@ const (
 	propertiesInterface = busName + ".Properties"
 	propertiesGet       = propertiesInterface + ".Get"
 	propertiesGetAll    = propertiesInterface + ".GetAll"
-	propertiesChanged   = propertiesInterface + ".PropertiesChanged"
-	interfacesRemoved   = busName + ".ObjectManager.InterfacesRemoved"
 )
 
 // Objects of NetworkManager and of the bus.
@@ -186,7 +186,7 @@ const (
 // call calls a method of NetworkManager and stores its results. It never starts NetworkManager:
 // that is up to the administrator.
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.patienceFor(method), errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, l.patienceFor(method), failure.ErrSilent)
 	defer cancel()
 	object := l.conn.Object(service, path)
 	call := again.Call(ctx, func() *dbus.Call { return object.CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...) })
@@ -204,32 +204,21 @@ func (l *link) answerOf(path dbus.ObjectPath, err error) error {
 		// Close returns when the connection is closed for all, so that nobody gets this link again.
 		_ = l.conn.Close()
 		if l.socket != nil && l.socket.Stuck() {
-			return errBusSilent
+			return failure.ErrBusSilent
 		}
 	}
-	_, last := splitMember(refusal.Name(err))
+	_, last := message.Split(refusal.Name(err))
 	if (path == manager || path == settings) && (last == "UnknownObject" || last == "UnknownMethod" || last == "UnknownInterface") {
-		return stillStarting()
+		return failure.StillStarting()
 	}
 	return err
 }
 
-// properties is the result of org.freedesktop.DBus.Properties.GetAll.
-type properties map[string]dbus.Variant
-
 // getAll reads an object's properties of one interface.
-func (l *link) getAll(ctx context.Context, path dbus.ObjectPath, iface string) (properties, error) {
+func (l *link) getAll(ctx context.Context, path dbus.ObjectPath, iface string) (message.Properties, error) {
 	var all map[string]dbus.Variant
 	err := l.call(ctx, path, propertiesGetAll, []any{iface}, &all)
 	return all, err
-}
-
-// value returns a property, whose name includes its interface, or T's zero value where it is absent
-// or of another type.
-func value[T any](p properties, property string) T {
-	_, name := splitMember(property)
-	v, _ := p[name].Value().(T)
-	return v
 }
 
 // lookup returns the present object path of the profile.
@@ -242,7 +231,7 @@ func (l *link) lookup(ctx context.Context, uuid string) (path dbus.ObjectPath, e
 // is none.
 func (l *link) lookupRequest(uuid string, path *dbus.ObjectPath) request {
 	return request{path: settings, method: gnm.SettingsGetConnectionByUUID, args: []any{uuid}, done: func(body []any, err error) error {
-		*path = result[dbus.ObjectPath](body)
+		*path = message.Result[dbus.ObjectPath](body)
 		if refusal.IsNoProfile(err) {
 			return l.notFound(uuid)
 		}
@@ -253,7 +242,7 @@ func (l *link) lookupRequest(uuid string, path *dbus.ObjectPath) request {
 // settingsRequest asks for a profile's settings.
 func settingsRequest(path dbus.ObjectPath, s *wire.Settings) request {
 	return request{path: path, method: gnm.ConnectionGetSettings, done: func(body []any, err error) error {
-		*s = result[map[string]map[string]dbus.Variant](body)
+		*s = message.Result[map[string]map[string]dbus.Variant](body)
 		return err
 	}}
 }

@@ -8,6 +8,8 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
@@ -28,18 +30,18 @@ func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 	const op = "take the tunnel down"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	var actives []dbus.ObjectPath
 	w, err := l.watch(ctx, activesRequest(&actives))
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	defer w.close()
 	if err = w.down(ctx, uuid, actives); err == nil {
 		err = l.deleteAdopted(ctx, uuid)
 	}
-	return failed(op, err)
+	return failure.Of(op, err)
 }
 
 // deleteAdopted deletes the link that was made by hand and that the profile has taken over. The
@@ -62,29 +64,29 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 	const op = "delete the profile"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	var actives []dbus.ObjectPath
 	w, err := l.watch(ctx, activesRequest(&actives))
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	defer w.close()
 	// This is asked now, since afterwards nobody knows which devices they had.
 	own, err := l.activesOf(ctx, uuid, actives)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	tried, err := l.deleteProfile(ctx, uuid)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	for _, a := range own {
 		if err := w.untilGone(ctx, a); err != nil {
-			return failed(op, err)
+			return failure.Of(op, err)
 		}
 	}
-	return failed(op, l.deleteLink(ctx, tried))
+	return failure.Of(op, l.deleteLink(ctx, tried))
 }
 
 // deleteProfile deletes the profile if it is there. It returns the settings of a profile on trial,
@@ -123,7 +125,7 @@ func (l *link) started(ctx context.Context) error {
 	var starting bool
 	err := l.flight(ctx, []request{readProperty(manager, gnm.NetworkManagerPropertyStartup, &starting)})
 	if starting {
-		return stillStarting()
+		return failure.StillStarting()
 	}
 	return err
 }
@@ -155,14 +157,14 @@ func (l *link) deleteLink(ctx context.Context, tried wire.Settings) error {
 // name, and no profile but one that NetworkManager generated for it.
 func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath, tried wire.Settings) (bool, error) {
 	all, err := l.getAll(ctx, device, gnm.DeviceInterface)
-	if err != nil || !value[bool](all, gnm.DevicePropertyReal) || value[uint32](all, gnm.DevicePropertyDeviceType) != uint32(gnm.NmDeviceTypeIpTunnel) {
+	if err != nil || !message.Value[bool](all, gnm.DevicePropertyReal) || message.Value[uint32](all, gnm.DevicePropertyDeviceType) != uint32(gnm.NmDeviceTypeIpTunnel) {
 		return false, unlessGone(err)
 	}
 	own, err := l.getAll(ctx, device, gnm.DeviceIpTunnelInterface)
 	if err != nil || !tried.Made(own) {
 		return false, unlessGone(err)
 	}
-	path := value[dbus.ObjectPath](all, gnm.DevicePropertyActiveConnection)
+	path := message.Value[dbus.ObjectPath](all, gnm.DevicePropertyActiveConnection)
 	if path == noObject || path == "" {
 		return true, nil
 	}
@@ -241,8 +243,8 @@ func (w *watch) untilGone(ctx context.Context, a active) error {
 // (busy).
 func (l *link) device(ctx context.Context, path dbus.ObjectPath) (there, busy bool, err error) {
 	all, err := l.getAll(ctx, path, gnm.DeviceInterface)
-	state := gnm.NmDeviceState(value[uint32](all, gnm.DevicePropertyState))
-	return value[bool](all, gnm.DevicePropertyReal), state == gnm.NmDeviceStateDeactivating, unlessGone(err)
+	state := gnm.NmDeviceState(message.Value[uint32](all, gnm.DevicePropertyState))
+	return message.Value[bool](all, gnm.DevicePropertyReal), state == gnm.NmDeviceStateDeactivating, unlessGone(err)
 }
 
 // until returns when done returns true or fails. It calls done at first, then after every signal of
@@ -268,7 +270,7 @@ func (w *watch) news(ctx context.Context, objects []dbus.ObjectPath) error {
 			return err
 		}
 		for _, path := range objects {
-			if signal.Path == path || removes(signal, path) {
+			if signal.Path == path || message.Removes(signal, path) {
 				return nil
 			}
 		}

@@ -2,12 +2,13 @@ package dbus
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm/dbus/again"
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 )
 
 // window is the greatest number of calls under way at once: enough to keep NetworkManager busy,
@@ -30,7 +31,7 @@ func (l *link) flight(ctx context.Context, requests []request) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil) // abandons the calls that are under way when one has failed
 	patience := l.patienceOf(requests)
-	silence := time.AfterFunc(patience, func() { cancel(errSilent) })
+	silence := time.AfterFunc(patience, func() { cancel(failure.ErrSilent) })
 	defer silence.Stop()
 	answers := make(chan *dbus.Call, min(window, max(len(requests), 1)))
 	pending := make(map[*dbus.Call]request, cap(answers))
@@ -84,38 +85,16 @@ func (l *link) send(ctx context.Context, r request, answers chan *dbus.Call) *db
 	return l.conn.Object(destination, r.path).GoWithContext(ctx, r.method, dbus.FlagNoAutoStart, answers, r.args...)
 }
 
-// result returns the first value of an answer, or T's zero value where it is of another type.
-func result[T any](body []any) T {
-	var zero T
-	if len(body) == 0 {
-		return zero
-	}
-	v, _ := body[0].(T)
-	return v
-}
-
-// variant is [result] for an answer that is the value of a property.
-func variant[T any](body []any) T {
-	v, _ := result[dbus.Variant](body).Value().(T)
-	return v
-}
-
 // propertyRequest asks for a property, whose name includes its interface.
 func propertyRequest(path dbus.ObjectPath, name string, done func(body []any, err error) error) request {
-	iface, member := splitMember(name)
+	iface, member := message.Split(name)
 	return request{path: path, method: propertiesGet, args: []any{iface, member}, done: done}
 }
 
 // readProperty asks for a property and stores its value, or T's zero value if it is not of type T.
 func readProperty[T any](path dbus.ObjectPath, name string, into *T) request {
 	return propertyRequest(path, name, func(body []any, err error) error {
-		*into = variant[T](body)
+		*into = message.Variant[T](body)
 		return err
 	})
-}
-
-// splitMember splits "interface.Member".
-func splitMember(name string) (iface, member string) {
-	dot := strings.LastIndexByte(name, '.')
-	return name[:max(dot, 0)], name[dot+1:]
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -82,7 +84,7 @@ func valueOf(in []byte, depth int) (v any, rest []byte) {
 // FuzzSignals has a watch and an activation hear signals with any content, from NetworkManager.
 func FuzzSignals(f *testing.F) {
 	names := []string{
-		busNameOwnerChanged, propertiesChanged, interfacesRemoved, deviceStateChanged, activeStateChanged, "x", "",
+		busNameOwnerChanged, message.PropertiesChanged, message.InterfacesRemoved, deviceStateChanged, activeStateChanged, "x", "",
 		gnm.SettingsInterface + "." + signalNewConnection, gnm.ConnectionInterface + "." + signalUpdated,
 	}
 	for i := range names {
@@ -133,7 +135,7 @@ func FuzzReplies(f *testing.F) {
 			(&link{}).lookupRequest("u", &path), settingsRequest("/a", &s), activesRequest(&paths), versionRequest(&version), permissionsRequest(&answers), ownerRequest(&owner),
 			fileRequest(&p), deviceRequest(&p), testerRequest(&p, ":1.2"), activeRequest("/a", func(a active) { p.Tunnel.Mode = 1; p.setActivity(a) }),
 		} {
-			errs = append(errs, failed("ask", r.done(body, err)))
+			errs = append(errs, failure.Of("ask", r.done(body, err)))
 		}
 		q := readProfile("/a/12345678901234567890123", s)
 		_, _ = l.tester(s.TrialMark())

@@ -12,6 +12,8 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/bulk"
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/reason"
 	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
@@ -35,23 +37,23 @@ func (c *Client) List(ctx context.Context) ([]nm.Profile, error) {
 	const op = "list the profiles"
 	l, err := c.link(ctx)
 	if err != nil {
-		return nil, failed(op, err)
+		return nil, failure.Of(op, err)
 	}
 	var paths, actives []dbus.ObjectPath
 	err = l.flight(ctx, []request{
 		{path: settings, method: gnm.SettingsListConnections, done: func(body []any, err error) error {
-			paths = result[[]dbus.ObjectPath](body)
+			paths = message.Result[[]dbus.ObjectPath](body)
 			return err
 		}},
 		activesRequest(&actives),
 	})
 	if err != nil {
-		return nil, failed(op, err)
+		return nil, failure.Of(op, err)
 	}
 	profiles, err := l.profiles(ctx, paths, actives)
 	nm.TellAlone(profiles)
 	l.remember(profiles)
-	return profiles, failed(op, err)
+	return profiles, failure.Of(op, err)
 }
 
 // Serials returns the Serial of every profile, in no particular order.
@@ -59,11 +61,11 @@ func (c *Client) Serials(ctx context.Context) ([]uint64, error) {
 	const op = "list the profiles"
 	l, err := c.link(ctx)
 	if err != nil {
-		return nil, failed(op, err)
+		return nil, failure.Of(op, err)
 	}
 	var paths []dbus.ObjectPath
 	if err := l.call(ctx, settings, gnm.SettingsListConnections, nil, &paths); err != nil {
-		return nil, failed(op, err)
+		return nil, failure.Of(op, err)
 	}
 	serials := make([]uint64, len(paths))
 	for i, path := range paths {
@@ -77,7 +79,7 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	const op = "read the profile"
 	l, err := c.link(ctx)
 	if err != nil {
-		return nm.Profile{}, failed(op, err)
+		return nm.Profile{}, failure.Of(op, err)
 	}
 	var s wire.Settings
 	var file found
@@ -86,7 +88,7 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 		err = l.notFound(uuid)
 	}
 	if err != nil {
-		return nm.Profile{}, failed(op, err)
+		return nm.Profile{}, failure.Of(op, err)
 	}
 	all := []found{readProfile(path, s)}
 	p := &all[0]
@@ -95,7 +97,7 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	}
 	p.setActivity(slices.MaxFunc(own, func(a, b active) int { return cmp.Compare(a.rank(), b.rank()) }))
 	if err := l.addDetails(ctx, all, nil); err != nil {
-		return nm.Profile{}, failed(op, err)
+		return nm.Profile{}, failure.Of(op, err)
 	}
 	was, _ := l.seen.TitleOf(uuid)
 	p.Alone = was.Alone && was.ID == p.ID
@@ -152,9 +154,9 @@ func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int,
 			}
 		})
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = errSilent
+			err = failure.ErrSilent
 		}
-		if ctx.Err() != nil || errors.Is(err, errSilent) {
+		if ctx.Err() != nil || errors.Is(err, failure.ErrSilent) {
 			return nil, silent(ctx, err)
 		}
 		// After another error everything is asked again below, which then tells the error.
@@ -163,7 +165,7 @@ func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int,
 	for i, path := range paths {
 		if !done[i] {
 			requests = append(requests, request{path: path, method: gnm.ConnectionGetSettings, done: func(body []any, err error) error {
-				each(i, result[map[string]map[string]dbus.Variant](body))
+				each(i, message.Result[map[string]map[string]dbus.Variant](body))
 				return unlessGone(err)
 			}})
 		}
@@ -211,14 +213,14 @@ type active struct {
 	flags   uint32
 }
 
-func readActive(path dbus.ObjectPath, p properties) active {
+func readActive(path dbus.ObjectPath, p message.Properties) active {
 	return active{
 		path:    path,
-		profile: value[dbus.ObjectPath](p, gnm.ActiveConnectionPropertyConnection),
-		uuid:    value[string](p, gnm.ActiveConnectionPropertyUuid),
-		devices: value[[]dbus.ObjectPath](p, gnm.ActiveConnectionPropertyDevices),
-		state:   gnm.NmActiveConnectionState(value[uint32](p, gnm.ActiveConnectionPropertyState)),
-		flags:   value[uint32](p, gnm.ActiveConnectionPropertyStateFlags),
+		profile: message.Value[dbus.ObjectPath](p, gnm.ActiveConnectionPropertyConnection),
+		uuid:    message.Value[string](p, gnm.ActiveConnectionPropertyUuid),
+		devices: message.Value[[]dbus.ObjectPath](p, gnm.ActiveConnectionPropertyDevices),
+		state:   gnm.NmActiveConnectionState(message.Value[uint32](p, gnm.ActiveConnectionPropertyState)),
+		flags:   message.Value[uint32](p, gnm.ActiveConnectionPropertyStateFlags),
 	}
 }
 
@@ -226,7 +228,7 @@ func readActive(path dbus.ObjectPath, p properties) active {
 func activeRequest(path dbus.ObjectPath, each func(active)) request {
 	return request{path: path, method: propertiesGetAll, args: []any{gnm.ActiveConnectionInterface}, done: func(body []any, err error) error {
 		if err == nil {
-			each(readActive(path, result[map[string]dbus.Variant](body)))
+			each(readActive(path, message.Result[map[string]dbus.Variant](body)))
 		}
 		return unlessGone(err)
 	}}
@@ -337,10 +339,10 @@ func (l *link) decided(ctx context.Context, uuid string, all []found) bool {
 // fileRequest asks for a profile's file, and whether it is saved there.
 func fileRequest(p *found) request {
 	return request{path: p.path, method: propertiesGetAll, args: []any{gnm.ConnectionInterface}, done: func(body []any, err error) error {
-		all := properties(result[map[string]dbus.Variant](body))
-		p.Unsaved = value[bool](all, gnm.ConnectionPropertyUnsaved)
-		p.Path = fault.Printable(value[string](all, gnm.ConnectionPropertyFilename))
-		p.made, p.gone = value[uint32](all, gnm.ConnectionPropertyFlags)&settingsGenerated != 0, refusal.IsGone(err)
+		all := message.Properties(message.Result[map[string]dbus.Variant](body))
+		p.Unsaved = message.Value[bool](all, gnm.ConnectionPropertyUnsaved)
+		p.Path = fault.Printable(message.Value[string](all, gnm.ConnectionPropertyFilename))
+		p.made, p.gone = message.Value[uint32](all, gnm.ConnectionPropertyFlags)&settingsGenerated != 0, refusal.IsGone(err)
 		return unlessGone(err)
 	}}
 }
@@ -348,7 +350,7 @@ func fileRequest(p *found) request {
 // deviceRequest asks for a device's state and the reason for it. Both are in one property.
 func deviceRequest(p *found) request {
 	return propertyRequest(p.device, gnm.DevicePropertyStateReason, func(body []any, err error) error {
-		if pair := variant[[]any](body); len(pair) == 2 {
+		if pair := message.Variant[[]any](body); len(pair) == 2 {
 			state, _ := pair[0].(uint32)
 			why, _ := pair[1].(uint32)
 			p.DeviceState = reason.DeviceState(state)
@@ -364,7 +366,7 @@ func deviceRequest(p *found) request {
 // there.
 func testerRequest(p *found, name string) request {
 	return request{destination: busName, path: busPath, method: busNameHasOwner, args: []any{name}, done: func(body []any, err error) error {
-		p.Abandoned = err == nil && !result[bool](body)
+		p.Abandoned = err == nil && !message.Result[bool](body)
 		return err
 	}}
 }

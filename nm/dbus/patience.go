@@ -29,12 +29,6 @@ var slowMethods = map[string]bool{
 	gnm.NetworkManagerActivateConnection: true, gnm.NetworkManagerDeactivateConnection: true,
 }
 
-// errSilent says that NetworkManager did not answer in time, and errBusSilent that the bus did not.
-var (
-	errSilent    = errors.New("no answer")
-	errBusSilent = socket.ErrSilent
-)
-
 // patienceFor returns how long an answer to the method may take.
 func (l *link) patienceFor(method string) time.Duration {
 	if slowMethods[method] {
@@ -53,12 +47,6 @@ func silent(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
-}
-
-// hangs is the error for a NetworkManager, or a bus, that is there and does not answer.
-func hangs(op, who, service string) error {
-	return &fault.Error{Kind: fault.ErrSilent, What: op + ": " + who + " does not answer",
-		Hint: "it hangs, or is very busy: systemctl status " + service + "; all about this host: nmgre doctor"}
 }
 
 // open connects to the bus and says nothing to the bus yet. Signals are handed on in the order in

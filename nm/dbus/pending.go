@@ -7,6 +7,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/applied"
+	"nmgre/nm/dbus/failure"
 	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 )
@@ -17,10 +18,10 @@ func (c *Client) Pending(ctx context.Context, uuid string) (nm.Pending, error) {
 	const op = "compare the profile with its device"
 	l, err := c.link(ctx)
 	if err != nil {
-		return nm.Pending{}, failed(op, err)
+		return nm.Pending{}, failure.Of(op, err)
 	}
 	p, err := l.pending(ctx, uuid)
-	return p, failed(op, err)
+	return p, failure.Of(op, err)
 }
 
 func (l *link) pending(ctx context.Context, uuid string) (nm.Pending, error) {

@@ -10,6 +10,8 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/quirk"
 	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
@@ -46,7 +48,7 @@ func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 	var m nm.Manager
 	l, err := c.link(ctx)
 	if err != nil {
-		return m, failed(op, err)
+		return m, failure.Of(op, err)
 	}
 	var text string
 	var root bool
@@ -57,14 +59,14 @@ func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 		err = l.flight(ctx, []request{permissionsRequest(&answers)})
 	}
 	if err != nil {
-		return m, failed(op, err)
+		return m, failure.Of(op, err)
 	}
 	m.Modify, m.Control = permission(answers[permissionModify]), permission(answers[permissionControl])
 	if m.Version, err = parseVersion(text); err != nil {
 		return m, err
 	}
 	if m.Version.Before(nm.MinVersion) {
-		return m, noManager(fmt.Sprintf("NetworkManager %s is too old", fault.Printable(text)),
+		return m, failure.NoManager(fmt.Sprintf("NetworkManager %s is too old", fault.Printable(text)),
 			fmt.Sprintf("nmgre needs NetworkManager %d.%d or later", nm.MinVersion.Major, nm.MinVersion.Minor))
 	}
 	return m, nil
@@ -82,7 +84,7 @@ func (l *link) rootRequest(root *bool) request {
 // permissionsRequest asks for polkit's answers to all of NetworkManager's actions, by their names.
 func permissionsRequest(answers *map[string]string) request {
 	return request{path: manager, method: gnm.NetworkManagerGetPermissions, done: func(body []any, err error) error {
-		*answers = result[map[string]string](body)
+		*answers = message.Result[map[string]string](body)
 		return err
 	}}
 }
@@ -105,7 +107,7 @@ func versionRequest(text *string) request {
 // parseVersion reads a version such as "1.42.4" or "1.59.2-dev".
 func parseVersion(text string) (v nm.Version, err error) {
 	if n, _ := fmt.Sscanf(text, "%d.%d.%d", &v.Major, &v.Minor, &v.Micro); n < 2 {
-		return v, noManager("NetworkManager says that its version is "+wire.Quote(text), "")
+		return v, failure.NoManager("NetworkManager says that its version is "+wire.Quote(text), "")
 	}
 	return v, nil
 }
@@ -116,16 +118,16 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	op := "add the profile " + wire.Quote(t.Name)
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	s := wire.Encode(t, wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(uuid)}})
 	if err := l.setAddrGenMode(ctx, s); err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	s.StartTrial(l.mark())
 	values, err := s.Values()
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	var path dbus.ObjectPath
 	var rest map[string]dbus.Variant
@@ -133,7 +135,7 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	if err == nil {
 		l.seen.Profile(uuid, path)
 	}
-	return failed(op, err)
+	return failure.Of(op, err)
 }
 
 // setAddrGenMode is [quirk.NoEUI64]'s workaround.
@@ -156,11 +158,11 @@ func (c *Client) Save(ctx context.Context, uuid string) (file string, err error)
 	const op = "save the profile"
 	l, err := c.link(ctx)
 	if err != nil {
-		return "", failed(op, err)
+		return "", failure.Of(op, err)
 	}
 	path, s, err := l.settingsOf(ctx, uuid)
 	if err != nil {
-		return "", failed(op, err)
+		return "", failure.Of(op, err)
 	}
 	s.StripLegacy()
 	where := flagToDisk
@@ -170,11 +172,11 @@ func (c *Client) Save(ctx context.Context, uuid string) (file string, err error)
 	s.EndTrial()
 	s.EndEdit()
 	if err := l.write(ctx, path, s, where, noOptions); err != nil {
-		return "", failed(op, err)
+		return "", failure.Of(op, err)
 	}
 	p := found{path: path}
 	err = l.flight(ctx, []request{fileRequest(&p)})
-	return p.Path, failed(op, err)
+	return p.Path, failure.Of(op, err)
 }
 
 // SaveWith writes a profile on trial to disk, whose trial ends when first is saved.
@@ -182,7 +184,7 @@ func (c *Client) SaveWith(ctx context.Context, uuid, first string) error {
 	const op = "save the profile"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	path, s, err := l.settingsOf(ctx, uuid)
 	if err == nil {
@@ -190,7 +192,7 @@ func (c *Client) SaveWith(ctx context.Context, uuid, first string) error {
 		s.ShareTrial(first)
 		err = l.write(ctx, path, s, flagToDisk, noOptions)
 	}
-	return failed(op, err)
+	return failure.Of(op, err)
 }
 
 // Exists fails with [fault.ErrNotFound] if there is no such profile. It is one question, where Get
@@ -200,7 +202,7 @@ func (c *Client) Exists(ctx context.Context, uuid string) error {
 	if err == nil {
 		_, err = l.lookup(ctx, uuid)
 	}
-	return failed("look for the profile", err)
+	return failure.Of("look for the profile", err)
 }
 
 // settingsOf returns a profile's path and settings.

@@ -13,6 +13,8 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/applied"
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/refusal"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes"
@@ -65,20 +67,20 @@ const (
 func (c *Client) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(opRoutes, err)
+		return failure.Of(opRoutes, err)
 	}
 	w, err := l.watch(ctx)
 	if err != nil {
-		return failed(opRoutes, err)
+		return failure.Of(opRoutes, err)
 	}
 	defer w.close()
-	return failed(opRoutes, w.setRoutes(ctx, uuid, from, to))
+	return failure.Of(opRoutes, w.setRoutes(ctx, uuid, from, to))
 }
 
 func (w *watch) setRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
 	c := rerouting{watch: w, uuid: uuid, from: from, before: make(map[dbus.ObjectPath]wire.Settings)}
 	err := c.run(ctx, to)
-	if err == nil || ctx.Err() != nil || isAbsent(err) {
+	if err == nil || ctx.Err() != nil || failure.IsAbsent(err) {
 		return err
 	}
 	return errors.Join(err, c.undo(ctx))
@@ -90,7 +92,7 @@ type rerouting struct {
 	uuid     string
 	from     []routes.Route // the routes that the profile must have; nil for any
 	path     dbus.ObjectPath
-	props    properties // of the profile, read before its settings
+	props    message.Properties // of the profile, read before its settings
 	old, now wire.Settings
 	quirks   applied.Quirks
 	before   map[dbus.ObjectPath]wire.Settings // the settings that the devices ran with at first
@@ -154,7 +156,7 @@ func (c *rerouting) read(ctx context.Context) (err error) {
 		return err
 	}
 	err = c.link.flight(ctx, []request{{path: c.path, method: propertiesGetAll, args: []any{gnm.ConnectionInterface}, done: func(body []any, err error) error {
-		c.props = result[map[string]dbus.Variant](body)
+		c.props = message.Result[map[string]dbus.Variant](body)
 		return err
 	}}, settingsRequest(c.path, &c.old)})
 	c.old.StripLegacy()
@@ -184,7 +186,7 @@ func (l *link) mayModify(ctx context.Context) error {
 		return err
 	}
 	if permission(answers[permissionModify]) == nm.PermissionNo && permission(answers[permissionModifyOwn]) == nm.PermissionNo {
-		return notPermitted(opRoutes, "polkit does not let you change profiles ("+permissionModify+")")
+		return failure.NotPermitted(opRoutes, "polkit does not let you change profiles ("+permissionModify+")")
 	}
 	return nil
 }
@@ -213,7 +215,7 @@ func (l *link) untilIdle(ctx context.Context) error {
 func (c *rerouting) write(ctx context.Context) error {
 	var flags uint32
 	options := map[string]dbus.Variant{}
-	if value[uint32](c.props, gnm.ConnectionPropertyFlags)&settingsVolatile != 0 {
+	if message.Value[uint32](c.props, gnm.ConnectionPropertyFlags)&settingsVolatile != 0 {
 		flags = flagInMemory | flagVolatile
 	}
 	if version, ok := c.props["VersionId"]; ok {
@@ -233,7 +235,7 @@ func (c *rerouting) apply(ctx context.Context) error {
 		case err != nil || len(waiting) == 0:
 			return err
 		case time.Now().After(patience):
-			return &fault.Error{Kind: fault.ErrTimeout, What: opRoutes + ": the tunnel neither came up nor went down", Hint: "try again when it has: nmcli connection show --active; " + hintLog}
+			return &fault.Error{Kind: fault.ErrTimeout, What: opRoutes + ": the tunnel neither came up nor went down", Hint: "try again when it has: nmcli connection show --active; " + failure.HintLog}
 		}
 		if err := c.news(ctx, waiting); err != nil {
 			return err
@@ -266,7 +268,7 @@ func (c *rerouting) applyOnce(ctx context.Context) (waiting []dbus.ObjectPath, e
 		for _, device := range a.devices {
 			ok, err := c.applyTo(ctx, device)
 			if err != nil {
-				return nil, failed(opDevice, err)
+				return nil, failure.Of(opDevice, err)
 			}
 			done = done && ok
 		}
@@ -307,7 +309,7 @@ func (c *rerouting) undo(ctx context.Context) error {
 			err = c.link.untilIdle(undoing)
 		}
 		if err != nil {
-			errs = append(errs, &fault.Error{What: "undo the change of the device's routes", Err: failed(opDevice, err), Hint: c.again()})
+			errs = append(errs, &fault.Error{What: "undo the change of the device's routes", Err: failure.Of(opDevice, err), Hint: c.again()})
 		}
 	}
 	return errors.Join(errs...)
@@ -421,7 +423,7 @@ func (c *rerouting) nudge(ctx context.Context) error {
 		if err == nil && applied.HasWeighted(running, moved) {
 			err = r.reapply(ctx, running)
 		}
-		if ctx.Err() != nil || isAbsent(err) {
+		if ctx.Err() != nil || failure.IsAbsent(err) {
 			return err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/failure"
+	"nmgre/nm/dbus/message"
 )
 
 // signalRules match the signals that tell of profiles, their connections and their devices. Others
@@ -60,7 +62,7 @@ const (
 func (c *Client) Watch(ctx context.Context) (<-chan nm.ProfileEvent, error) {
 	f := &follower{client: c, events: make(chan nm.ProfileEvent, 1)}
 	if err := f.subscribe(ctx); err != nil {
-		return nil, failed("watch NetworkManager", err)
+		return nil, failure.Of("watch NetworkManager", err)
 	}
 	if !f.there {
 		f.tell(nm.ProfileEvent{Lost: true})
@@ -131,7 +133,7 @@ func (f *follower) hear(signal *dbus.Signal) {
 	if !f.watch.genuine(signal) {
 		return
 	}
-	iface, member := splitMember(signal.Name)
+	iface, member := message.Split(signal.Name)
 	switch {
 	case signal.Name == busNameOwnerChanged:
 		if f.there = f.watch.owner != ""; f.there {
@@ -139,7 +141,7 @@ func (f *follower) hear(signal *dbus.Signal) {
 			return
 		}
 		f.tell(nm.ProfileEvent{Lost: true})
-	case signal.Name == propertiesChanged:
+	case signal.Name == message.PropertiesChanged:
 		for _, of := range [...]string{gnm.NetworkManagerInterface, gnm.DeviceInterface, gnm.ActiveConnectionInterface, gnm.ConnectionInterface} {
 			if len(signal.Body) > 0 && signal.Body[0] == of {
 				f.tell(nm.ProfileEvent{})

@@ -9,6 +9,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/applied"
+	"nmgre/nm/dbus/failure"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -22,24 +23,24 @@ func (c *Client) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.
 	undo = func(context.Context) error { return nil }
 	l, err := c.link(ctx)
 	if err != nil {
-		return undo, failed(op, err)
+		return undo, failure.Of(op, err)
 	}
 	path, s, e, err := l.edited(ctx, uuid)
 	if err != nil {
-		return undo, failed(op, err)
+		return undo, failure.Of(op, err)
 	}
 	if err := stillIs(s, from); err != nil {
-		return undo, failed(op, err)
+		return undo, failure.Of(op, err)
 	}
 	changed, flags := s.Edited(t, e), flagInMemory
 	if s.Text(wire.Connection, "interface-name") != t.Name { // it would make the new link at once
 		flags |= flagBlockAutoconnect
 	}
 	if err := l.setAddrGenMode(ctx, changed); err != nil {
-		return undo, failed(op, err)
+		return undo, failure.Of(op, err)
 	}
 	undo = func(ctx context.Context) error { return c.undoUpdate(ctx, uuid, e) }
-	return undo, failed(op, l.write(ctx, path, changed, flags, noOptions))
+	return undo, failure.Of(op, l.write(ctx, path, changed, flags, noOptions))
 }
 
 // stillIs makes sure that nobody else has changed a profile, which was from. A nil from allows any.
@@ -77,11 +78,11 @@ func (c *Client) Revert(ctx context.Context, uuid string) error {
 	const op = "undo the change of the profile"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	_, s, err := l.settingsOf(ctx, uuid)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	if e, ok := s.Edit(); ok {
 		return c.undoUpdate(ctx, uuid, e)
@@ -94,17 +95,17 @@ func (c *Client) undoUpdate(ctx context.Context, uuid string, e wire.Edit) error
 	const op = "undo the change of the profile"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	path, err := l.lookup(ctx, uuid)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
 	where := flagToDisk
 	if e.Unsaved {
 		where = flagInMemory
 	}
-	return failed(op, l.write(ctx, path, e.Before, where, noOptions))
+	return failure.Of(op, l.write(ctx, path, e.Before, where, noOptions))
 }
 
 // write writes the settings of a profile. Its device goes on with the settings that it has. flags
@@ -124,9 +125,9 @@ func (c *Client) Reapply(ctx context.Context, uuid string, restore bool) error {
 	const op = "apply the changed profile to its device"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return failure.Of(op, err)
 	}
-	return failed(op, l.reapplyProfile(ctx, uuid, restore))
+	return failure.Of(op, l.reapplyProfile(ctx, uuid, restore))
 }
 
 func (l *link) reapplyProfile(ctx context.Context, uuid string, restore bool) error {

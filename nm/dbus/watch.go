@@ -8,6 +8,7 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
+	"nmgre/nm/dbus/message"
 	"nmgre/nm/dbus/refusal"
 )
 
@@ -64,7 +65,7 @@ func (l *link) subscribe(ctx context.Context, rules []string, others ...request)
 // ownerRequest asks the bus for the unique name of NetworkManager. It is empty where there is none.
 func ownerRequest(owner *string) request {
 	return request{destination: busName, path: busPath, method: busGetNameOwner, args: []any{service}, done: func(body []any, err error) error {
-		*owner = result[string](body)
+		*owner = message.Result[string](body)
 		if refusal.Name(err) == errVanished.Name {
 			return nil
 		}
@@ -122,35 +123,6 @@ func (w *watch) next(ctx context.Context, patience time.Duration) (*dbus.Signal,
 			return signal, nil
 		}
 	}
-}
-
-// removes reports whether the signal tells that the object at path is gone.
-func removes(signal *dbus.Signal, path dbus.ObjectPath) bool {
-	return signal.Name == interfacesRemoved && len(signal.Body) > 0 && signal.Body[0] == path
-}
-
-// changes returns the properties of iface that have changed on the signal's object, or nil if the
-// signal tells of something else.
-func changes(signal *dbus.Signal, iface string) properties {
-	if signal.Name != propertiesChanged || len(signal.Body) < 2 || signal.Body[0] != iface {
-		return nil
-	}
-	changed, _ := signal.Body[1].(map[string]dbus.Variant)
-	return changed
-}
-
-// numbers returns the signal's arguments if all of them are numbers, as in the StateChanged
-// signals, or nil.
-func numbers(signal *dbus.Signal) []uint32 {
-	var all []uint32
-	for _, argument := range signal.Body {
-		n, ok := argument.(uint32)
-		if !ok {
-			return nil
-		}
-		all = append(all, n)
-	}
-	return all
 }
 
 // The StateChanged signals, with their interfaces.

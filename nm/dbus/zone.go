@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/failure"
 	"nmgre/nm/dbus/firewalld"
 )
 
@@ -13,7 +14,7 @@ var _ nm.Zones = (*Client)(nil)
 func (c *Client) ZoneOf(ctx context.Context, dev string) (nm.Zone, error) {
 	l, err := c.link(ctx)
 	if err != nil {
-		return nm.Zone{}, failed("ask for the firewall's zone", err)
+		return nm.Zone{}, failure.Of("ask for the firewall's zone", err)
 	}
 	return firewalld.ZoneOf(ctx, l.conn, dev), ctx.Err()
 }
@@ -22,7 +23,7 @@ func (c *Client) ZoneOf(ctx context.Context, dev string) (nm.Zone, error) {
 func (c *Client) ZoneNames(ctx context.Context) ([]string, error) {
 	l, err := c.link(ctx)
 	if err != nil {
-		return nil, failed("ask for the firewall's zones", err)
+		return nil, failure.Of("ask for the firewall's zones", err)
 	}
 	return firewalld.Names(ctx, l.conn)
 }
@@ -31,7 +32,7 @@ func (c *Client) ZoneNames(ctx context.Context) ([]string, error) {
 func (c *Client) SetZone(ctx context.Context, dev, zone string) error {
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed("set the firewall's zone", err)
+		return failure.Of("set the firewall's zone", err)
 	}
 	return firewalld.SetZone(ctx, l.conn, dev, zone)
 }
