@@ -27,7 +27,8 @@
 //	cmd/nmgre/far   both ends of a tunnel at once; ssh runs OpenSSH, follow moves tunnels after names
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	                screens/remember has the choices of the person at the screens
-//	tui/far         the far end in a notation that the person chooses; steps is the log of steps
+//	tui/far         the far end in a notation that the person chooses; steps is the log of steps;
+//	                rates measures a tunnel's traffic, and draws it
 //	cmd/nmgre/release    the version, and the commit that it was built from; packaging is the tool that
 //	                makes packages, their licences and changelogs, and names the linked modules
 //	tui/way         the picture of a tunnel's way: how far it works, where it breaks, the repair

@@ -159,5 +159,5 @@ func (c *countdown) View(width, height int) screen.Drawing {
 		lines = append(lines, draw.Wrapped(s, inner, "", draw.Plain)...)
 	}
 	lines = append(lines, draw.Text(""), draw.Line{draw.Bold.Of("y"), draw.Plain.Of(" keep it    "), draw.Bold.Of("n"), draw.Plain.Of(" undo it")})
-	return box(c.m.theme, "Keep it?", lines, inner, width, height)
+	return screen.Box(c.m.theme, "Keep it?", lines, inner, width, height)
 }

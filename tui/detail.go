@@ -12,6 +12,7 @@ import (
 	"nmgre/tui/answers"
 	"nmgre/tui/draw"
 	"nmgre/tui/far"
+	"nmgre/tui/rates"
 	"nmgre/tui/way"
 )
 
@@ -43,7 +44,7 @@ type detail struct {
 	far       far.View
 	routes    routesView
 	checks    way.View
-	traffic   traffic
+	traffic   rates.Traffic
 	windows   [tabs]draw.Window
 }
 
@@ -209,7 +210,7 @@ func (m *Model) tabsAs(form, between string) (out draw.Line) {
 func (m *Model) tabLines(s *nmgre.Status, width, height int) []draw.Line {
 	switch m.detail.tab {
 	case tabTraffic:
-		return m.trafficLines(s, width)
+		return m.detail.traffic.Lines(m.theme, s, width)
 	case tabChecks:
 		return m.checkLines(s, width, height)
 	case tabFarEnd:
