@@ -79,7 +79,7 @@ var pureRooms = map[string][]string{
 
 	"nm/notice":    {"nm", "routes/kernel"},
 	"nm/mesh":      {"routes/fault"},
-	"nm/reconcile": {"nm", "nm/crowd", "nm/ends", "nm/find", "nm/plan", "nm/resolve", "nm/verify/differ", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/kernel", "routes/rule"},
+	"nm/reconcile": {"nm", "nm/crowd", "nm/ends", "nm/find", "nm/plan", "nm/policy", "nm/resolve", "nm/verify/differ", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/kernel", "routes/rule"},
 	"nm/states":    {"nm", "nm/policy", "routes", "routes/keep", "routes/kernel"},
 	"nm/document":  {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
 

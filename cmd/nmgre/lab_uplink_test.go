@@ -139,6 +139,12 @@ func mustBeFoundInVRF(t *testing.T) {
 	if !strings.Contains(r.Stdout, "pass  route 10.20.0.0/24 table 100") {
 		t.Errorf("in a VRF: %s", r)
 	}
+	if r := nmgreOn(t, lab.Linux1, exitDone, "route", "list", "inside"); !strings.Contains(r.Stdout, " set ") || strings.Contains(r.Stdout, "missing") {
+		t.Errorf("the route in a VRF: %s", r)
+	}
+	if form, r := applyOn(t, lab.Linux1, nmgreOn(t, lab.Linux1, exitDone, "export", "inside").Stdout); form.Changed {
+		t.Errorf("apply mends a route that is there: %s", r)
+	}
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "inside")
 }
 

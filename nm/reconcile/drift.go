@@ -9,6 +9,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
+	"nmgre/nm/policy"
 	"nmgre/nm/verify/differ"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -61,7 +62,7 @@ func drift(ctx context.Context, sys nm.System, links []kernel.Link, tunnels []Ha
 	}
 	for i, h := range tunnels {
 		if h.Profile.State == nm.StateActive {
-			found[i] = slices.Concat(found[i], profiles.drift(h.Profile), keptDrift(roots[h.Profile.UUID]))
+			found[i] = slices.Concat(found[i], profiles.drift(h.Profile, links), keptDrift(roots[h.Profile.UUID]))
 		}
 	}
 	return found, nil
@@ -87,10 +88,11 @@ func newProfileView(ctx context.Context, k kernel.Kernel, tunnels []Have, inProf
 	return v, nil
 }
 
-// drift returns what the kernel lacks of a profile.
-func (v profileView) drift(p nm.Profile) (list []Drift) {
+// drift returns what the kernel lacks of a profile. Of a tunnel in a VRF its routes are in the
+// VRF's table.
+func (v profileView) drift(p nm.Profile, links []kernel.Link) (list []Drift) {
 	held := kernel.HeldSlots(v.held[p.Device])
-	for _, r := range p.Tunnel.Routes {
+	for _, r := range policy.InVRF(slices.Clone(p.Tunnel.Routes), kernel.VRF(links, kernel.Named(links, p.Device))) {
 		if r.Type.HasDevice() && !held[r.Slot()] {
 			list = append(list, lacks("routes", "the route "+r.String(), byReapply))
 		}

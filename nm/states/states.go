@@ -44,6 +44,7 @@ func Routes(ctx context.Context, h nm.System, p nm.Profile) ([]Route, error) {
 	if err != nil {
 		return nil, err
 	}
+	inProfile := func(r *routes.Route) bool { return held(*r) || !r.Type.HasDevice() }
 	list := make([]Route, 0, len(p.Tunnel.Routes)+len(k.Routes))
 	state := func(inKernel bool) string {
 		switch {
@@ -56,7 +57,7 @@ func Routes(ctx context.Context, h nm.System, p nm.Profile) ([]Route, error) {
 	}
 	own := len(p.Tunnel.Routes)
 	for i, o := range Owners(p.Tunnel.Name, p.Tunnel.Routes, k.Routes, m.Version) {
-		list = append(list, Route{o, state(i < own && (held[o.Route.Slot()] || !o.Route.Type.HasDevice()) || i >= own && !missing[i-own])})
+		list = append(list, Route{o, state(i < own && inProfile(o.Route) || i >= own && !missing[i-own])})
 	}
 	return list, nil
 }
@@ -75,17 +76,22 @@ func Owners(name string, inProfile, kept []routes.Route, v nm.Version) []nm.Owne
 	return all
 }
 
-// heldBy returns the [kernel.HeldSlots] of the kernel's routes into the tunnel's device to
-// destinations of the profile's routes.
-func heldBy(ctx context.Context, k kernel.Kernel, p nm.Profile) (map[routes.Slot]bool, error) {
+// heldBy returns a function that says whether the kernel has a route of the profile. Of a tunnel in
+// a VRF it looks in the table in which NetworkManager sets the route.
+func heldBy(ctx context.Context, k kernel.Kernel, p nm.Profile) (func(routes.Route) bool, error) {
 	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
-		return nil, nil
+		return func(routes.Route) bool { return false }, nil
 	}
 	inKernel, err := k.Routes(ctx, p.Device, kernel.OneOf(p.Tunnel.Routes))
 	if err != nil {
 		return nil, err
 	}
-	return kernel.HeldSlots(inKernel), nil
+	links, err := k.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slots, vrf := kernel.HeldSlots(inKernel), kernel.VRF(links, kernel.Named(links, p.Device))
+	return func(r routes.Route) bool { return slots[policy.InVRF([]routes.Route{r}, vrf)[0].Slot()] }, nil
 }
 
 // Rule is a rule of a tunnel with its present state.

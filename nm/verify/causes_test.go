@@ -380,6 +380,9 @@ func readUnder(t *testing.T, ev *cause.Evidence, word, value string) {
 		u.Away = true
 	case "present":
 		u.Present = want.Addr(value)
+	case "taken": // by another tunnel to the same far end
+		u.Present = want.Addr(value)
+		ev.Links = append(ev.Links, kernel.Link{Index: 77, Name: "gre7", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: u.Present, Remote: ev.Tunnel.Remote, OutputKey: ev.Tunnel.OutputKey}})
 	case "leased": // by DHCP on a device of its own
 		u.Present = want.Addr(value)
 		ev.Links = append(ev.Links, kernel.Link{Index: len(ev.Links) + 1, Name: "eth7", Up: true, Addresses: []netip.Prefix{netip.PrefixFrom(u.Present, 24)}, Leased: []netip.Addr{u.Present}})

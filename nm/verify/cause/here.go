@@ -46,6 +46,10 @@ var underlayCauses = []row{
 			s.advice = "the address has changed, or its network is down: bring the network up"
 			if ev.Under.Present.IsValid() {
 				s.evidence += fmt.Sprintf("; packets to %s would leave from %s", ev.Tunnel.Remote, ev.Under.Present)
+			}
+			if taken := ev.otherFrom(ev.Under.Present, ev.Tunnel.Remote, ev.Tunnel.OutputKey); taken != "" { // the kernel has no second link like that
+				s.evidence += ", which the tunnel " + fault.Printable(taken) + " does already"
+			} else if ev.Under.Present.IsValid() {
 				s.advice += ", or give both ends the new address (there as --peer)"
 				s.here, s.facts["present"] = ev.edit("--local "+ev.Under.Present.String()), ev.Under.Present.String()
 				if out := kernel.Holding(ev.Links, ev.Under.Present); !ev.Tunnel.Mode.IPv6Outer() && out != nil && slices.Contains(out.Leased, ev.Under.Present) {
@@ -353,8 +357,14 @@ func (ev Evidence) rewritesTo(a netip.Addr) bool {
 }
 
 // sentByOther reports whether another tunnel of this host may have sent the packet.
-func (ev Evidence) sentByOther(p kernel.Packet) bool {
-	return slices.ContainsFunc(ev.Links, func(l kernel.Link) bool {
-		return l.GRE != nil && (ev.Link == nil || l.Index != ev.Link.Index) && l.GRE.Local == p.From && l.GRE.Remote == p.To && gre.SameKey(l.GRE.OutputKey, p.Key)
-	})
+func (ev Evidence) sentByOther(p kernel.Packet) bool { return ev.otherFrom(p.From, p.To, p.Key) != "" }
+
+// otherFrom is another tunnel of this host with these ends and that key; empty if there is none.
+func (ev Evidence) otherFrom(from, to netip.Addr, key *gre.Key) string {
+	for _, l := range ev.Links {
+		if from.IsValid() && l.GRE != nil && (ev.Link == nil || l.Index != ev.Link.Index) && l.GRE.Local == from && l.GRE.Remote == to && gre.SameKey(l.GRE.OutputKey, key) {
+			return l.Name
+		}
+	}
+	return ""
 }
