@@ -64,12 +64,12 @@
 //	nm/whole        makes sure that a tunnel that is up is whole, and that its far end is reachable
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause names a fault by the
-//	                evidence, behind asks hosts behind the far end, pathmtu measures how large a
-//	                packet gets through, underlay looks for the way to the far end, snat tries
-//	                SNAT rules, fleet verifies many tunnels together, manual writes the causes for
-//	                the manual page, kinds has the kinds of checks, differ compares a tunnel with
-//	                its link, apart looks for firewalls between a LAN and a tunnel, words puts
-//	                keys and packets into words
+//	                evidence, place has the places of its way, behind asks hosts behind the far
+//	                end, pathmtu measures how large a packet gets through, underlay looks for the
+//	                way to the far end, snat tries SNAT rules, fleet verifies many tunnels
+//	                together, manual writes the causes for the manual page, kinds has the kinds of
+//	                checks, differ compares a tunnel with its link, apart looks for firewalls
+//	                between a LAN and a tunnel, words puts keys and packets into words
 //	nm/dbus         NetworkManager over D-Bus; socket is the connection, wire encodes its settings,
 //	                bulk reads very many, applied compares a profile with its device, quirk tells
 //	                NetworkManager's versions apart, systemd has systemd learn of nmgre's unit,
@@ -126,7 +126,7 @@
 //     kept.go; firewalld's zone: zone.go, and nm/dbus/firewalld
 //   - a cause that verify names: nm/verify/cause/setup.go, here.go, way.go, far.go, mtu.go,
 //     behind.go and warnings.go
-//   - the place of the way where a cause breaks it: nm/verify/cause/place.go
+//   - the place of the way where a cause breaks it: nm/verify/place
 //   - which packets verify hears, and how many are kept: routes/evidence/heard.go
 //   - a quirk of a NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/applied/steps.go
 //   - a netlink attribute: routes/netlink/wire

@@ -53,13 +53,14 @@ var pureRooms = map[string][]string{
 	"nm/verify/behind":  {"routes/fault", "routes/kernel"},
 	"nm/verify/snat":    {"routes", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/verify/words":   {"routes", "routes/fault", "routes/gre", "routes/kernel"},
-	"nm/verify/cause":   {"nm", "nm/ends", "nm/opposite", "nm/verify/behind", "nm/verify/pathmtu", "nm/verify/snat", "nm/verify/words", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
+	"nm/verify/cause":   {"nm", "nm/ends", "nm/opposite", "nm/verify/behind", "nm/verify/pathmtu", "nm/verify/place", "nm/verify/snat", "nm/verify/words", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/verify/kinds":   {},
 	"nm/verify/differ":  {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
-	"nm/verify":         {"nm", "nm/ends", "nm/find", "nm/policy", "nm/port", "nm/resolve", "routes/rule", "nm/verify/apart", "nm/verify/behind", "nm/verify/cause", "nm/verify/differ", "nm/verify/pathmtu", "nm/verify/snat", "nm/verify/underlay", "nm/verify/words", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
-	"nm/verify/manual":  {"nm/verify/cause", "nm/verify/kinds"},
-	"nm/verify/fleet":   {"nm", "nm/find", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
+	"nm/verify":         {"nm", "nm/ends", "nm/find", "nm/policy", "nm/port", "nm/resolve", "routes/rule", "nm/verify/apart", "nm/verify/behind", "nm/verify/cause", "nm/verify/place", "nm/verify/differ", "nm/verify/pathmtu", "nm/verify/snat", "nm/verify/underlay", "nm/verify/words", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/verify/manual":  {"nm/verify/cause", "nm/verify/place", "nm/verify/kinds"},
+	"nm/verify/fleet":   {"nm", "nm/find", "nm/verify", "nm/verify/place", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 
+	"nm/verify/place":    {},
 	"nm/verify/underlay": {"nm", "nm/policy", "nm/verify/cause", "routes/fault", "routes/kernel"},
 
 	"nm/pair": {"nm", "nm/notation/importer", "routes", "routes/fault", "routes/gre", "routes/kernel"},

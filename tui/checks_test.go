@@ -6,16 +6,16 @@ import (
 	"testing"
 
 	"nmgre/nm/verify"
-	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/tui/tuitest"
 )
 
 // keyReport is the report of a tunnel whose far end has another key.
 func keyReport() *verify.Report {
-	return &verify.Report{Tunnel: "gre1", Verdict: verify.Fail, Works: []cause.Place{cause.ThisHost, cause.OwnFirewall, cause.TheWay, cause.FarFirewall}, Checks: []verify.Check{
+	return &verify.Report{Tunnel: "gre1", Verdict: verify.Fail, Works: []place.Place{place.ThisHost, place.OwnFirewall, place.TheWay, place.FarFirewall}, Checks: []verify.Check{
 		{ID: "profile", Status: verify.Pass, Certainty: verify.Proved, Summary: "NetworkManager has the profile, on disk"},
 		{ID: "underlay", Status: verify.Pass, Certainty: verify.Proved, Summary: "the way to the far end does not lead into a tunnel", Facts: verify.Facts{"device": "eth0", "gateway": "100.0.1.1"}},
-		{ID: "probe", Status: verify.Fail, Certainty: verify.Proved, Cause: "key-mismatch", Place: cause.FarEnd, Summary: "the far end sends key 7, this tunnel expects no key",
+		{ID: "probe", Status: verify.Fail, Certainty: verify.Proved, Cause: "key-mismatch", Place: place.FarEnd, Summary: "the far end sends key 7, this tunnel expects no key",
 			Evidence: "a GRE packet from 100.0.2.100 to 100.0.1.100 with key 7", Hint: "on this host: nmgre edit gre1 --key 7; or on the far end: nmgre edit TUNNEL --key none",
 			Facts: verify.Facts{"mend_here": "nmgre edit gre1 --key 7", "mend_there": "nmgre edit TUNNEL --key none"}},
 	}}

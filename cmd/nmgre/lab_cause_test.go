@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/testdata/lab"
 )
 
@@ -362,7 +362,7 @@ func (row causeRow) mustNotBeMilder(t *testing.T, user toldJSON, root string) {
 		if c.Cause == "" || row.mayStand(c) {
 			continue
 		}
-		if !cause.IsVague(c.Cause) && !slices.Contains(unjudged, c.Cause) {
+		if !place.IsVague(c.Cause) && !slices.Contains(unjudged, c.Cause) {
 			t.Errorf("as a user: a wrong cause: %s\n%s", c, c.text)
 		}
 		if worse[user.Verdict] < worse[root] {

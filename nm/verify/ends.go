@@ -11,6 +11,7 @@ import (
 	"nmgre/nm/ends"
 	"nmgre/nm/resolve"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -35,7 +36,7 @@ func (v *verifier) checkName(ctx context.Context) error {
 	case err != nil:
 		c.Status, c.Summary, c.Evidence, c.Hint = Warn, "not known whether the far end's name still leads to "+t.Remote.String(), err.Error(), "check the name servers of this host: getent ahosts "+fault.ShellWord(t.PeerName)
 	case !slices.Contains(answers, t.Remote):
-		c.Status, c.Place, c.Summary = Warn, cause.FarEnd, fmt.Sprintf("%s leads to %s now, and the tunnel to %s", name, nm.AddrTexts(answers[:min(len(answers), maxAnswers)]), t.Remote)
+		c.Status, c.Place, c.Summary = Warn, place.FarEnd, fmt.Sprintf("%s leads to %s now, and the tunnel to %s", name, nm.AddrTexts(answers[:min(len(answers), maxAnswers)]), t.Remote)
 		c.Evidence, c.Hint, c.Advice = "NetworkManager holds the address only", "follow the name: "+follow, follow
 		c.Facts["answers"] = joinText(answers)
 	}
@@ -64,7 +65,7 @@ func (v *verifier) checkZone(ctx context.Context) error {
 	case err != nil || zone.Name == "":
 		c = skip(zoneID, "not checked: firewalld does not run, or does not answer")
 	case zone.Name != want:
-		c.Status, c.Place = Warn, cause.OwnFirewall
+		c.Status, c.Place = Warn, place.OwnFirewall
 		c.Summary, c.Hint = ends.Zoned(ctx, v.sys.Zones, v.name, v.link.Name, want, zone)
 	}
 	v.report.add(c)

@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm/verify/apart"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/nm/verify/snat"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -174,7 +175,7 @@ func (v *verifier) checkRules(ctx context.Context) error {
 		case err != nil:
 			c = skip(c.ID, "not checked: only root can read the rules")
 		case slices.Contains(missing, i):
-			c.Status, c.Cause, c.Place, c.Summary, c.Hint = Fail, cause.RuleMissing, cause.OwnFirewall, "the rule is missing: "+r.Summary(), v.setAgainHint()
+			c.Status, c.Cause, c.Place, c.Summary, c.Hint = Fail, cause.RuleMissing, place.OwnFirewall, "the rule is missing: "+r.Summary(), v.setAgainHint()
 			c.Evidence = fmt.Sprintf("nmgre's nftables tables lack %d of %s", len(missing), fault.Count(len(want), "rule"))
 			c.readHint()
 		case tried[r] != nil:
@@ -235,7 +236,7 @@ func (v *verifier) checkObstacles(ctx context.Context) error {
 	})
 	obstacles, err := apart.Look(ctx, v.sys.Gateway, apart.Between{Link: v.link.Name, Kept: v.kept.Forward, LANs: v.lans(), Routed: routed})
 	for _, o := range obstacles {
-		c := Check{ID: "firewall", Status: Warn, Certainty: Likely, Cause: cause.FirewallDrops, Place: cause.OwnFirewall, Summary: fault.Printable(o.What), Hint: o.Hint}
+		c := Check{ID: "firewall", Status: Warn, Certainty: Likely, Cause: cause.FirewallDrops, Place: place.OwnFirewall, Summary: fault.Printable(o.What), Hint: o.Hint}
 		if o.Apart {
 			c.Certainty, c.Evidence = Proved, "its rules drop a packet that begins a connection, in either direction"
 		}

@@ -11,6 +11,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -102,7 +103,7 @@ func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 	} else {
 		c.Summary = fmt.Sprintf("the far end answers: %s", v.tunnel.PeerAddress)
 		if ev.Probe.Received*2 < ev.Probe.Sent {
-			c.Status, c.Place, c.Summary, c.Hint = Warn, cause.TheWay, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
+			c.Status, c.Place, c.Summary, c.Hint = Warn, place.TheWay, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
 		}
 	}
 	if c.Certainty == Likely {

@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
 )
@@ -49,7 +50,7 @@ func TestVerifyMorePeers(t *testing.T) {
 			if c.Status != tc.status || c.Summary != tc.summary {
 				t.Errorf("%s: %s", c.Status, c.Summary)
 			}
-			if silent := tc.silent != ""; silent != (c.Cause == cause.PeersSilent) || silent != (c.Place == cause.FarEnd) || silent != (c.Certainty == verify.Likely) {
+			if silent := tc.silent != ""; silent != (c.Cause == cause.PeersSilent) || silent != (c.Place == place.FarEnd) || silent != (c.Certainty == verify.Likely) {
 				t.Errorf("%s at %q (%s)", c.Cause, c.Place, c.Certainty)
 			}
 			report, err = w.Start().Host().Verify(t.Context(), "gre1", verify.Options{NoProbe: true})

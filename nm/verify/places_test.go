@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/testdata/want"
 )
 
@@ -54,7 +55,7 @@ func placesText(t *testing.T, r Report) string {
 	return fmt.Sprintf("%s; works: %s", strings.Join(faults, ", "), joinPlaces(r.Works))
 }
 
-func joinPlaces(list []cause.Place) string {
+func joinPlaces(list []place.Place) string {
 	var words []string
 	for _, p := range list {
 		words = append(words, string(p))
@@ -79,18 +80,18 @@ func TestPlacesWithoutFinding(t *testing.T) {
 	var r Report
 	for _, tc := range []struct {
 		check Check
-		place cause.Place
+		place place.Place
 	}{
-		{Check{ID: "device", Status: Fail, Cause: cause.NotUp}, cause.ThisHost}, {Check{ID: "firewall", Status: Warn, Cause: cause.FirewallDrops}, cause.OwnFirewall},
-		{Check{ID: "profile", Status: Warn}, cause.ThisHost}, {Check{ID: "profile", Status: Pass}, ""}, {Check{ID: probeID, Status: Warn}, ""},
-		{Check{ID: "to 10.10.2.1", Status: Warn}, ""}, {Check{ID: "mtu", Status: Warn, Place: cause.TheWay}, cause.TheWay},
+		{Check{ID: "device", Status: Fail, Cause: cause.NotUp}, place.ThisHost}, {Check{ID: "firewall", Status: Warn, Cause: cause.FirewallDrops}, place.OwnFirewall},
+		{Check{ID: "profile", Status: Warn}, place.ThisHost}, {Check{ID: "profile", Status: Pass}, ""}, {Check{ID: probeID, Status: Warn}, ""},
+		{Check{ID: "to 10.10.2.1", Status: Warn}, ""}, {Check{ID: "mtu", Status: Warn, Place: place.TheWay}, place.TheWay},
 	} {
 		r.add(tc.check)
 		if got := r.Checks[len(r.Checks)-1].Place; got != tc.place {
 			t.Errorf("%s %s: placed at %q, want %q", tc.check.ID, tc.check.Status, got, tc.place)
 		}
 	}
-	r.setWorks([]cause.Place{cause.ThisHost, cause.OwnFirewall, cause.TheWay, cause.FarEnd})
+	r.setWorks([]place.Place{place.ThisHost, place.OwnFirewall, place.TheWay, place.FarEnd})
 	if got := joinPlaces(r.Works); got != "own-firewall way far-end" {
 		t.Errorf("%s work", got)
 	}

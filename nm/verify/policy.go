@@ -10,6 +10,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/policy"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
@@ -80,7 +81,7 @@ func (v *verifier) checkRulesThere() {
 
 // lacksRule makes a check fail for a rule that is not there.
 func (v *verifier) lacksRule(c *Check) {
-	c.Status, c.Cause, c.Place, c.Hint = Fail, cause.RuleMissing, cause.ThisHost, "set it again: nmcli connection up "+v.nmcli()
+	c.Status, c.Cause, c.Place, c.Hint = Fail, cause.RuleMissing, place.ThisHost, "set it again: nmcli connection up "+v.nmcli()
 	if len(v.kept.Policy) > 0 {
 		c.Hint = v.setAgainHint()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes/kernel"
 )
 
@@ -16,7 +17,7 @@ type Report struct {
 	Checks  []Check `json:"checks"`
 	// Works are the places of the way that the evidence shows to work, in its order. Nothing is
 	// known of places that are not among them, and that no check names.
-	Works []cause.Place `json:"works"`
+	Works []place.Place `json:"works"`
 	// Link is the tunnel's link, with its latest counters. It is nil if there is no link.
 	Link *kernel.Link `json:"-"`
 
@@ -57,7 +58,7 @@ type Check struct {
 	Cause string `json:"cause"`
 	// the place of the way where the fault is, or the first where it may be; empty if the check
 	// found none, or knows nothing of its place
-	Place cause.Place `json:"place"`
+	Place place.Place `json:"place"`
 	Facts Facts       `json:"facts"` // the fields of the evidence
 	// the part of the hint that is no command; empty if the check names no cause
 	Advice string `json:"-"`
@@ -70,11 +71,11 @@ type Facts = cause.Facts
 // its cause in its own words has the cause's place, and the command of its hint as a field.
 func (r *Report) add(c Check) {
 	if severity(c.Status) > 0 && c.Place == "" {
-		c.Place = cause.PlaceOf(c.Cause)
+		c.Place = place.Of(c.Cause)
 		c.readHint()
 	}
 	if severity(c.Status) > 0 && c.Place == "" && !c.looksFar() {
-		c.Place = cause.ThisHost
+		c.Place = place.ThisHost
 	}
 	r.Checks = append(r.Checks, c)
 	if r.each != nil {
@@ -100,8 +101,8 @@ func (c *Check) readHint() {
 }
 
 // setWorks takes the places that work. One where a check has failed is none of them.
-func (r *Report) setWorks(places []cause.Place) {
-	r.Works = slices.DeleteFunc(places, func(p cause.Place) bool {
+func (r *Report) setWorks(places []place.Place) {
+	r.Works = slices.DeleteFunc(places, func(p place.Place) bool {
 		return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Status == Fail && c.Place == p })
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
@@ -271,10 +272,10 @@ func (v *verifier) judgeNetwork(f behind.Found) Check {
 
 // worksBehind is the place behind the far end if an address there is reached. The far end's own
 // ones are not there.
-func (v *verifier) worksBehind() []cause.Place {
+func (v *verifier) worksBehind() []place.Place {
 	there := func(f behind.Found) bool { return len(f.Reached()) > 0 && !f.Itself() }
 	if slices.ContainsFunc(v.behind, there) {
-		return []cause.Place{cause.Behind}
+		return []place.Place{place.Behind}
 	}
 	return nil
 }

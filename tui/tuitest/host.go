@@ -17,7 +17,7 @@ import (
 	"nmgre/nm/nmcli"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
-	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -272,12 +272,12 @@ func (f *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 
 // reportOf is the report on a tunnel whose far end does not exist yet.
 func reportOf(t nm.Tunnel) verify.Report {
-	return verify.Report{Tunnel: t.Name, Verdict: verify.Warn, Works: []cause.Place{cause.ThisHost, cause.OwnFirewall}, Checks: []verify.Check{
+	return verify.Report{Tunnel: t.Name, Verdict: verify.Warn, Works: []place.Place{place.ThisHost, place.OwnFirewall}, Checks: []verify.Check{
 		{ID: "profile", Status: verify.Pass, Certainty: verify.Proved, Summary: "NetworkManager holds the profile, on disk", Evidence: t.Name + " /etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"},
 		{ID: "link", Status: verify.Pass, Certainty: verify.Proved, Summary: "the kernel's link is what the profile says", Evidence: "gre remote " + t.Remote.String() + " ttl 64, mtu 1476"},
 		{ID: "underlay", Status: verify.Pass, Certainty: verify.Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: t.Remote.String() + " via 100.0.1.1 dev eth0",
 			Facts: verify.Facts{"device": "eth0", "gateway": "100.0.1.1"}},
-		{ID: "probe", Status: verify.Warn, Certainty: verify.Likely, Cause: "gre-silent", Place: cause.TheWay, Evidence: "4 sent, 0 answered",
+		{ID: "probe", Status: verify.Warn, Certainty: verify.Likely, Cause: "gre-silent", Place: place.TheWay, Evidence: "4 sent, 0 answered",
 			Summary: "the far end does not answer through the tunnel, but its outer address " + t.Remote.String() + " does",
 			Hint:    "make the far end, and let protocol 47 through its firewall", Advice: "let protocol 47 through its firewall",
 			Facts: verify.Facts{"make_there": t.FarEnd(nil).CreateCommand()}},

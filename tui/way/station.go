@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"nmgre/nm/verify"
-	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -26,7 +26,7 @@ const (
 
 // station is a place of the way as the picture has it.
 type station struct {
-	place  cause.Place
+	place  place.Place
 	state  state
 	likely bool     // its fault is the usual explanation of the evidence, and not proved
 	vague  bool     // or it is somewhere behind it
@@ -40,9 +40,9 @@ type station struct {
 func stations(v View) []station {
 	var list []station
 	first := Finding(v.report())
-	for _, p := range cause.Places() {
+	for _, p := range place.Places() {
 		s := station{place: p, about: about(v, p)}
-		if p == cause.Behind {
+		if p == place.Behind {
 			s.lans, s.total = networks(v)
 		}
 		if slices.Contains(v.report().Works, p) {
@@ -70,7 +70,7 @@ func (s *station) take(c, first *verify.Check) {
 		found = broken
 	}
 	if found > s.state {
-		s.state, s.likely, s.vague = found, c.Certainty == verify.Likely, cause.IsVague(c.Cause)
+		s.state, s.likely, s.vague = found, c.Certainty == verify.Likely, place.IsVague(c.Cause)
 	}
 }
 
@@ -91,8 +91,8 @@ func Finding(r verify.Report) *verify.Check {
 }
 
 // deeds has the verb for each place that works. A far end that does not answer may still send.
-var deeds = map[cause.Place]string{cause.ThisHost: "ready", cause.OwnFirewall: "passes", cause.TheWay: "carries", cause.FarFirewall: "passes", cause.FarEnd: "sends",
-	cause.Behind: "answers"}
+var deeds = map[place.Place]string{place.ThisHost: "ready", place.OwnFirewall: "passes", place.TheWay: "carries", place.FarFirewall: "passes", place.FarEnd: "sends",
+	place.Behind: "answers"}
 
 // inWords gives the verdict on the place in a word or two.
 func (s station) inWords(v View) string {
@@ -107,7 +107,7 @@ func (s station) inWords(v View) string {
 		return "perhaps here"
 	case s.state == warned:
 		return "warning"
-	case s.state == works && s.place == cause.FarEnd && v.answered():
+	case s.state == works && s.place == place.FarEnd && v.answered():
 		return "answers"
 	case s.state == works:
 		return deeds[s.place]
@@ -144,18 +144,18 @@ func (s station) mark(th draw.Theme) (string, draw.Style) {
 const likely = "?"
 
 // about are the addresses and devices of a place.
-func about(v View, p cause.Place) []string {
+func about(v View, p place.Place) []string {
 	t := v.Tunnel
 	switch p {
-	case cause.ThisHost:
+	case place.ThisHost:
 		local := outer(t.Local)
 		if !known(t.Local) {
 			local = v.fact("source")
 		}
 		return lines(strings.TrimSpace(fault.Printable(t.Name)+" "+inner(t.Addresses)), labelled("outer ", local))
-	case cause.TheWay:
+	case place.TheWay:
 		return lines(byDevice(v.fact("device"), v.fact("gateway")), v.wayFinding())
-	case cause.FarEnd:
+	case place.FarEnd:
 		peer := ""
 		if t.PeerAddress.IsValid() {
 			peer = fault.Printable(t.PeerAddress.String())
@@ -224,7 +224,7 @@ func (v View) fact(name string) string {
 // wayFinding names the router that refuses the packets, if one does.
 func (v View) wayFinding() string {
 	c := Finding(v.report())
-	if c == nil || c.Place != cause.TheWay {
+	if c == nil || c.Place != place.TheWay {
 		return ""
 	}
 	by, _ := c.Facts["by"].(string)

@@ -12,6 +12,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/testdata/want"
@@ -100,7 +101,7 @@ func readWord(t *testing.T, v *View, r *verify.Report, word string, args []strin
 		}
 	case "works":
 		for _, arg := range args {
-			r.Works = append(r.Works, cause.Place(arg))
+			r.Works = append(r.Works, place.Place(arg))
 		}
 	case "pass", "skip", "warn", "fail":
 		addCheck(t, r, verify.Check{ID: args[0], Status: verify.Verdict(word), Certainty: verify.Proved}, args[1:])
@@ -113,7 +114,7 @@ func readWord(t *testing.T, v *View, r *verify.Report, word string, args []strin
 	case "advice":
 		c.Advice = rest
 	case "place": // "place" alone is none
-		c.Place = cause.Place(strings.Join(args, ""))
+		c.Place = place.Place(strings.Join(args, ""))
 	case "fact":
 		c.Facts[args[0]] = strings.TrimPrefix(rest, args[0]+" ")
 	case "evidence":
@@ -141,7 +142,7 @@ func addCheck(t *testing.T, r *verify.Report, c verify.Check, args []string) {
 	t.Helper()
 	c.Facts = verify.Facts{}
 	if c.Status == verify.Warn || c.Status == verify.Fail {
-		c.Place = cause.ThisHost
+		c.Place = place.ThisHost
 	}
 	for _, arg := range args {
 		if arg == string(verify.Likely) {
@@ -159,10 +160,10 @@ func addCheck(t *testing.T, r *verify.Report, c verify.Check, args []string) {
 	}
 }
 
-func placeOf(id string) cause.Place {
+func placeOf(id string) place.Place {
 	for _, c := range cause.Causes() {
 		if c.ID == id {
-			return c.Place()
+			return place.Of(c.ID)
 		}
 	}
 	return ""
@@ -174,18 +175,18 @@ func TestEachCauseIsMarked(t *testing.T) {
 	th := draw.NewTheme(false, false)
 	for _, c := range cause.Causes() {
 		for _, certainty := range []verify.Certainty{verify.Proved, verify.Likely} {
-			r := &verify.Report{Verdict: verify.Fail, Checks: []verify.Check{{ID: "probe", Status: verify.Fail, Certainty: certainty, Cause: c.ID, Place: c.Place(), Summary: c.Means}}}
+			r := &verify.Report{Verdict: verify.Fail, Checks: []verify.Check{{ID: "probe", Status: verify.Fail, Certainty: certainty, Cause: c.ID, Place: place.Of(c.ID), Summary: c.Means}}}
 			glyph, word := th.Fail, "breaks here"
 			if certainty == verify.Likely {
 				glyph, word = likely, "likely here"
 			}
-			if cause.IsVague(c.ID) {
+			if place.IsVague(c.ID) {
 				word = "here or later"
 			}
 			lines := Picture(th, View{Report: r}, 76, true)
-			for i, p := range cause.Places() {
+			for i, p := range place.Places() {
 				mark, known := " "+th.Inactive+" ", "not known"
-				if p == c.Place() {
+				if p == place.Of(c.ID) {
 					mark, known = " "+glyph+" ", word
 				}
 				if text := lines[i].Plain(); !strings.HasPrefix(text, mark+p.Words()) || !strings.Contains(text, known) {
@@ -246,9 +247,9 @@ func FuzzLines(f *testing.F) {
 		tunnel := nm.NewTunnel()
 		tunnel.Name, tunnel.Remote = name, netip.MustParseAddr("fe80::1").WithZone(name)
 		facts := verify.Facts{"mend_here": command, "make_there": command, "device": text, "gateway": text, "by": text}
-		r := &verify.Report{Verdict: verify.Verdict(text), Works: []cause.Place{cause.Place(text), cause.TheWay}, Checks: []verify.Check{
-			{ID: "underlay", Status: verify.Warn, Place: cause.Place(text), Summary: text, Evidence: text, Hint: text, Facts: facts},
-			{ID: "probe", Status: verify.Fail, Place: cause.TheWay, Cause: text, Certainty: verify.Certainty(text), Summary: text, Evidence: text, Hint: text, Advice: text, Facts: facts},
+		r := &verify.Report{Verdict: verify.Verdict(text), Works: []place.Place{place.Place(text), place.TheWay}, Checks: []verify.Check{
+			{ID: "underlay", Status: verify.Warn, Place: place.Place(text), Summary: text, Evidence: text, Hint: text, Facts: facts},
+			{ID: "probe", Status: verify.Fail, Place: place.TheWay, Cause: text, Certainty: verify.Certainty(text), Summary: text, Evidence: text, Hint: text, Advice: text, Facts: facts},
 		}}
 		v := View{Tunnel: tunnel, Report: r, Evidence: evidence, Err: fmt.Errorf("%s", text), Keys: true}
 		th := draw.NewTheme(false, false)

@@ -11,7 +11,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/pair"
 	"nmgre/nm/verify"
-	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
@@ -289,7 +289,7 @@ func checkOf(f pair.Finding) verify.Check {
 		c.Certainty = verify.Proved
 	}
 	if !f.OK && !f.Skipped {
-		c.Place = cause.Place(f.Place)
+		c.Place = place.Place(f.Place)
 	}
 	return c
 }

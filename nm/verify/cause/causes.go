@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"nmgre/nm/verify/place"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -67,8 +68,8 @@ type said struct {
 // Finding is a cause that the evidence tells, in words about one tunnel.
 type Finding struct {
 	Cause
-	Warns bool  // the tunnel may be used all the same; otherwise it fails
-	At    Place // where the fault is, or begins
+	Warns bool        // the tunnel may be used all the same; otherwise it fails
+	At    place.Place // where the fault is, or begins
 
 	Summary  string // the fault, in a sentence
 	Evidence string // the observation behind it

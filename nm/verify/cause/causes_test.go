@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/place"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
@@ -22,25 +23,8 @@ func TestCausesAreWhole(t *testing.T) {
 			t.Errorf("%s stands there twice", c.ID)
 		}
 		seen[c.ID] = true
-		if !slices.Contains(Places(), c.Place()) {
-			t.Errorf("%s has no place: add it to placeOf in place.go", c.ID)
-		}
-	}
-}
-
-// Every place has words, and no cause is left in placeOf that the table no longer has.
-func TestPlacesAreWhole(t *testing.T) {
-	for _, p := range Places() {
-		if p.Words() == "" {
-			t.Errorf("%s has no words", p)
-		}
-	}
-	if Place("elsewhere").Words() != "" {
-		t.Error("a place that does not exist has words")
-	}
-	for id := range placeOf {
-		if !slices.ContainsFunc(Causes(), func(c Cause) bool { return c.ID == id }) {
-			t.Errorf("placeOf has %s, which is no cause", id)
+		if !slices.Contains(place.Places(), place.Of(c.ID)) {
+			t.Errorf("%s has no place: add it to placeOf in nm/verify/place", c.ID)
 		}
 	}
 }

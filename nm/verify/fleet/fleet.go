@@ -9,7 +9,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/verify"
-	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -187,7 +187,7 @@ func (r *run) one(ctx context.Context, i int) (err error) {
 	p := r.tunnels[i]
 	r.results[i].Profile = p
 	if why := resting(p, r.tunnels); why.Summary != "" {
-		r.results[i].Report = verify.Report{Tunnel: p.Tunnel.Name, Verdict: Down, Checks: []verify.Check{why}, Works: []cause.Place{}}
+		r.results[i].Report = verify.Report{Tunnel: p.Tunnel.Name, Verdict: Down, Checks: []verify.Check{why}, Works: []place.Place{}}
 		r.tell()
 		return nil
 	}

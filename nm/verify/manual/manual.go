@@ -7,6 +7,7 @@ import (
 
 	"nmgre/nm/verify/cause"
 	"nmgre/nm/verify/kinds"
+	"nmgre/nm/verify/place"
 )
 
 // Checks returns the table of all kinds of checks, in Markdown.
@@ -62,16 +63,16 @@ var Plain = map[string]string{
 
 // Place is the place of the cause in a table.
 func Place(c cause.Cause) string {
-	if cause.IsVague(c.ID) {
-		return string(c.Place()) + " or beyond"
+	if place.IsVague(c.ID) {
+		return string(place.Of(c.ID)) + " or beyond"
 	}
-	return string(c.Place())
+	return string(place.Of(c.ID))
 }
 
 // places lists the places for the manual.
 func places() string {
 	var words []string
-	for _, p := range cause.Places() {
+	for _, p := range place.Places() {
 		words = append(words, fmt.Sprintf("`%s` (%s)", p, p.Words()))
 	}
 	return strings.Join(words, ", ")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/place"
 	"nmgre/testdata/want"
 )
 
@@ -22,7 +23,7 @@ func TestPageIsWhole(t *testing.T) {
 			t.Errorf("the page lacks %s", c.ID)
 		}
 	}
-	for _, p := range cause.Places() {
+	for _, p := range place.Places() {
 		if !strings.Contains(page, "`"+string(p)+"` ("+p.Words()+")") {
 			t.Errorf("the page lacks %s", p)
 		}

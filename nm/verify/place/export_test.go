@@ -1,0 +1,4 @@
+package place
+
+// PlaceOf is the table.
+var PlaceOf = placeOf
