@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"nmgre/routes"
 	"nmgre/tui/tuitest"
 )
 
@@ -20,7 +19,7 @@ func FuzzPlain(f *testing.F) {
 			return
 		}
 		var out, talk bytes.Buffer
-		_ = Plain(t.Context(), fake{tuitest.New().WithTunnels()}, Options{Names: routes.Names{}}, Terminal{In: strings.NewReader(typed), Out: &out, Err: &talk})
+		_ = Plain(t.Context(), fake{tuitest.New().WithTunnels()}, Options{}, Terminal{In: strings.NewReader(typed), Out: &out, Err: &talk})
 		if text := out.String() + talk.String(); strings.ContainsAny(text, "\x1b\r\x07\u009b\u202e") {
 			t.Errorf("it writes %q", text)
 		}

@@ -3,6 +3,7 @@ package tui
 import (
 	"cmp"
 	"context"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -27,10 +28,19 @@ type Options struct {
 	// Confirm is how long a change that may cut the person's own connection waits to be confirmed
 	// before it is undone.
 	Confirm time.Duration
-	// Names are the host's own, for routing tables and the like.
-	Names routes.Names
+	// Names reads the host's own names, for routing tables and the like. It is called once, when
+	// they are first needed: a dozen files take time before the first frame. nil for no names.
+	Names func() routes.Names
 	// Reports is the folder for the report of a crash.
 	Reports string
+}
+
+// once returns a function that reads the host's names once.
+func (o Options) once() func() routes.Names {
+	if o.Names == nil {
+		return func() routes.Names { return routes.Names{} }
+	}
+	return sync.OnceValue(o.Names)
 }
 
 // Model is everything on the screen. Only Update changes it; View draws it, and changes nothing but
@@ -39,6 +49,7 @@ type Model struct {
 	ctx   context.Context //nolint:containedctx // a program's model outlives every call
 	wf    Workflow
 	opts  Options
+	names func() routes.Names // the host's own
 	theme draw.Theme
 	send  func(tea.Msg) // takes messages of other goroutines to Update
 
@@ -85,7 +96,7 @@ type note struct {
 // goroutines.
 func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)) *Model {
 	opts.Confirm = cmp.Or(opts.Confirm, defaultConfirm)
-	return &Model{ctx: ctx, wf: wf, opts: opts, theme: draw.NewTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
+	return &Model{ctx: ctx, wf: wf, opts: opts, names: opts.once(), theme: draw.NewTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
 		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse, reply: func(msg tea.Msg) tea.Msg { return msg }}
 }
 

@@ -50,7 +50,7 @@ func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error 
 	if err != nil {
 		return err
 	}
-	p.known.Version, p.known.Names = manager.Version, opts.Names
+	p.known.Version, p.known.Names = manager.Version, opts.once()()
 	if manager.Modify == nm.PermissionNo {
 		p.say("%s", withoutRights)
 	}

@@ -26,7 +26,7 @@ func talkWithNames(t *testing.T, f *tuitest.Host, names routes.Names, input ...s
 	if len(input) == 0 {
 		text = ""
 	}
-	err = Plain(context.Background(), fake{f}, Options{Names: names}, Terminal{In: strings.NewReader(text), Out: &stdout, Err: &stderr})
+	err = Plain(context.Background(), fake{f}, Options{Names: func() routes.Names { return names }}, Terminal{In: strings.NewReader(text), Out: &stdout, Err: &stderr})
 	for _, r := range stdout.String() + stderr.String() {
 		if r > 126 || r == 0x1b {
 			t.Errorf("%q is written, which a screen reader would read aloud", r)
