@@ -41,7 +41,7 @@ func TestCallerUnknownForAWhile(t *testing.T) {
 			t.Errorf("refused for ever: %v", err)
 		}
 		bus.Break("Delete", dbustest.Fault{Error: service + ".PermissionDenied", Text: "Insufficient privileges"})
-		if err := impatient.Delete(context.Background(), dbustest.UUID); !errors.Is(err, fault.ErrNotPermitted) {
+		if err := c.Delete(context.Background(), dbustest.UUID); !errors.Is(err, fault.ErrNotPermitted) {
 			t.Errorf("refused by polkit: %v", err)
 		}
 		bus.Break("Delete", dbustest.Fault{})
