@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -17,14 +18,25 @@ import (
 
 // within are the properties that [Decode] reads, those that tell of the profile itself, and those
 // whose value is the same for every tunnel. Old forms of a property count with the new ones.
-var within = map[string]string{
-	Connection: " id uuid type interface-name timestamp autoconnect zone read-only ",
-	IPTunnel:   " mode parent local remote ttl tos path-mtu-discovery input-key output-key encapsulation-limit flow-label flags mtu ",
-	IPv4:       " addresses address-data gateway routes route-data routing-rules method forwarding ",
-	IPv6:       " addresses address-data gateway routes route-data routing-rules method addr-gen-mode ",
-	userData:   " data ",
-	wired:      " " + assignedMAC + " " + clonedMAC + " ",
-}
+// A list of a thousand profiles looks up fifty thousand, and a start that lists none should make no
+// maps.
+var within = sync.OnceValue(func() map[string]map[string]bool {
+	sets := make(map[string]map[string]bool)
+	for setting, properties := range map[string]string{
+		Connection: "id uuid type interface-name timestamp autoconnect zone read-only",
+		IPTunnel:   "mode parent local remote ttl tos path-mtu-discovery input-key output-key encapsulation-limit flow-label flags mtu",
+		IPv4:       "addresses address-data gateway routes route-data routing-rules method forwarding",
+		IPv6:       "addresses address-data gateway routes route-data routing-rules method addr-gen-mode",
+		userData:   "data",
+		wired:      assignedMAC + " " + clonedMAC,
+	} {
+		sets[setting] = make(map[string]bool)
+		for property := range strings.FieldsSeq(properties) {
+			sets[setting][property] = true
+		}
+	}
+	return sets
+})
 
 // maxBeyond bounds the names that Beyond returns.
 const maxBeyond = 40
@@ -35,8 +47,12 @@ const maxBeyond = 40
 func (s Settings) Beyond(t nm.Tunnel) []string {
 	var names []string
 	for setting, properties := range s {
+		known := within()[setting]
+		if setting == wired && t.MAC == "" {
+			known = nil
+		}
 		for property, v := range properties {
-			if !s.isWithin(setting, property, t) && !isNothing(v) {
+			if !known[property] && !s.isTwin(setting, property, t) && !isNothing(v) {
 				names = append(names, strings.TrimSpace(fault.Printable(setting+"."+newName(property))+" "+shortText(v)))
 			}
 		}
@@ -55,12 +71,10 @@ func (s Settings) Beyond(t nm.Tunnel) []string {
 	return names[:min(len(names), maxBeyond)]
 }
 
-// isWithin says whether t holds the property.
-func (s Settings) isWithin(setting, property string, t nm.Tunnel) bool {
-	if strings.Contains(within[setting], " "+property+" ") {
-		return setting != wired || t.MAC != ""
-	}
-	if _, newer := s[setting]["dns-data"]; newer && property == "dns" { // the same servers as numbers
+// isTwin says whether the same is known otherwise: dns-data has the servers of dns, and t has the
+// device of which it is a port.
+func (s Settings) isTwin(setting, property string, t nm.Tunnel) bool {
+	if _, newer := s[setting]["dns-data"]; newer && property == "dns" {
 		return true
 	}
 	isPort := setting == Connection && (slices.Contains(controllerNames[:], property) || slices.Contains(portTypeNames[:], property))
