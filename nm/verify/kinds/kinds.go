@@ -22,7 +22,7 @@ func All() []Kind {
 		{[]string{"weights"}, "only where the profile has routes with a weight: NetworkManager joins those of several tunnels, and loses all of them when one tunnel goes down; `nmgre route keep NAME` moves them"},
 		{[]string{"kept", "hook"}, "the file with what NetworkManager cannot hold can be read, and the hook sets that whenever the tunnel comes up"},
 		{[]string{"rule ...", "rules", "table ..."}, "for each rule of the routing policy: the kernel has it; and a rule leads to each table that the tunnel has routes in"},
-		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it, with the source of the rule that leads to its table; of a long list that root keeps: that the kernel has every one"},
+		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it, with the source of the rule that leads to its table; one with a metric may stand by for another tunnel's; of a long list that root keeps: that the kernel has every one"},
 		{[]string{"lan ..."}, "only where this host has rules of its own and forwards: packets that come in by a LAN go into the tunnel, too"},
 		{[]string{"more routes", "more faulty routes"}, "only of a profile with very many routes: those beyond the first 50 that pass, and the first 200 that do not"},
 		{[]string{"forwarding ...", "snat ...", "clamp-mss"}, "forwarding is switched on, and the rules for forwarded packets are in the kernel; an SNAT rule takes the packets that it is for: its counter grows with the echo request that `verify` sends to the next hop from the tunnel's own address"},
