@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -351,7 +352,7 @@ func (w *world) onTerminal(kind string, columns, rows uint16, input string, args
 			w.t.Fatal(err)
 		}
 	}
-	a := &app{stdin: theirs, stdout: theirs, stderr: theirs, root: w.root, owner: os.Getuid(), open: w.open, bus: w.bus.Address()}
+	a := &app{stdin: theirs, stdout: theirs, stderr: theirs, root: w.root, owner: os.Getuid(), open: w.open, bus: w.bus.Address(), moment: cmp.Or(w.moment, time.Minute)}
 	code := a.run(args)
 	theirs.Close()
 	<-done
@@ -392,6 +393,22 @@ func TestFirstRun(t *testing.T) {
 				t.Errorf("%d rows of 20 columns, one message? %s", rows, text)
 			}
 		})
+	}
+}
+
+// A NetworkManager that is busy holds up no screens. They end with the same message where it turns
+// out to hang, and the terminal is as it was.
+func TestFirstRunOnABusyHost(t *testing.T) {
+	w := newWorld(t)
+	w.bus.Hang()
+	w.patience, w.moment = 200*time.Millisecond, time.Nanosecond
+	o := w.onTerminal("xterm", 80, 24, "")
+	_, text, left := strings.Cut(o.stdout, "\x1b[?1049l")
+	if o.code != exitNoNetworkManager || !left || strings.ContainsRune(text, '\x1b') || !strings.Contains(o.stdout, "Tunnels") {
+		t.Errorf("exit %d, want %d: %q", o.code, exitNoNetworkManager, o.stdout)
+	}
+	if strings.Count(text, "nmgre: ") != 1 || !strings.Contains(text, "does not answer") {
+		t.Errorf("it says %q", text)
 	}
 }
 

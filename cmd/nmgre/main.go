@@ -40,7 +40,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, local: adapters.Local, tables: owners.Read, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, resolver: adapters.Resolver{}, own: adapters.Own, program: os.Args[0], exe: watchdog.Exe(), exits: true}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, local: adapters.Local, tables: owners.Read, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, resolver: adapters.Resolver{}, own: adapters.Own, program: os.Args[0], exe: watchdog.Exe(), exits: true, moment: screensMoment}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -82,6 +82,7 @@ type app struct {
 	program  string              // the name that nmgre was called by; empty for "nmgre"
 	reader   *lists.Reader       // of the files that the command line names; nil until it is needed
 	typed    []string            // the command line with the program's name
+	moment   time.Duration       // how long the screens wait for the first look at the host
 	exits    bool                // the process ends with the command, and so do its signals
 }
 

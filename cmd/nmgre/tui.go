@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -47,10 +48,12 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 			fmt.Fprintln(a.stderr, checkup.Dumb)
 		}
 		at.Out = a.stdout // whose loss is told, as any command's
-		return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Plain(ctx, wf, a.screenOptions(flags), at) })
+		return true, a.withScreens(ctx, math.MaxInt64, func(ctx context.Context, wf tui.Workflow) error {
+			return tui.Plain(ctx, wf, a.screenOptions(flags), at)
+		})
 	}
 	at.Raw, at.Size = term.Raw(in), term.Size(out)
-	return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Run(ctx, wf, a.screenOptions(flags), at) })
+	return true, a.withScreens(ctx, a.moment, func(ctx context.Context, wf tui.Workflow) error { return tui.Run(ctx, wf, a.screenOptions(flags), at) })
 }
 
 // forget returns a function that forgets everything which was typed on standard input and is not
@@ -82,19 +85,49 @@ func (a *app) paper() manual.Paper {
 	return manual.Paper{Width: min(cmp.Or(a.width(), width), widest), Bold: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""}
 }
 
-// withScreens calls do with this host.
-func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) error {
+// screensMoment is how long the screens wait for the first look at the host. One without
+// NetworkManager is found out in a fraction of it. A busy NetworkManager holds up no picture.
+const screensMoment = 20 * time.Millisecond
+
+// withScreens calls do with this host, unless screens are of no use here. It waits a moment for
+// that to show. If it shows later, the context of do ends.
+func (a *app) withScreens(ctx context.Context, moment time.Duration, do func(context.Context, tui.Workflow) error) error {
 	d, closeAll, err := a.open(ctx)
-	if err == nil {
-		defer closeAll()
+	if err != nil {
+		return a.checkup().First(ctx, d, err)
 	}
-	if err := a.checkup().First(ctx, d, err); err != nil {
+	defer closeAll()
+	fits, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	unfit := func() error {
+		if ctx.Err() != nil || fits.Err() == nil { // the person ended it, or nobody did
+			return nil
+		}
+		return context.Cause(fits)
+	}
+	waitAtMost(moment, func() {
+		if err := a.checkup().First(fits, d, nil); err != nil {
+			end(err)
+		}
+	})
+	if err := unfit(); err != nil {
 		return err
 	}
 	debug.SetGCPercent(screensGCPercent)
 	// a program that runs long parses a file of root's again only after it has changed
 	d.Files = d.Files.Remembering()
-	return do(screens.New(d, a.session, a.exe).WithPair(a.farApp().MakeFar))
+	err = do(fits, screens.New(d, a.session, a.exe).WithPair(a.farApp().MakeFar))
+	return cmp.Or(unfit(), err)
+}
+
+// waitAtMost calls f, and returns when f does, or after a while.
+func waitAtMost(while time.Duration, f func()) {
+	ended := make(chan struct{})
+	go func() { defer close(ended); f() }()
+	select {
+	case <-ended:
+	case <-time.After(while):
+	}
 }
 
 // screenOptions describe the terminal. NO_COLOR counts with any value (no-color.org). The Linux

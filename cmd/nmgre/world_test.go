@@ -37,7 +37,8 @@ type world struct {
 	stdin   io.Reader // nil for an empty input
 	// patience is how long NetworkManager may take for an answer; zero for the usual time.
 	patience time.Duration
-	asked    *tally // counts the requests to the kernel, if it is not nil
+	moment   time.Duration // for the first look at the host; zero for as long as it takes
+	asked    *tally        // counts the requests to the kernel, if it is not nil
 }
 
 func newWorld(t *testing.T) *world {
