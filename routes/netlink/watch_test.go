@@ -8,19 +8,8 @@ import (
 
 	"nmgre/routes"
 	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
 )
-
-// collect joins and counts the events of some time.
-func collect(events <-chan kernel.Event, quiet time.Duration) (all kernel.Event, count int) {
-	for {
-		select {
-		case e := <-events:
-			all, count = all.And(e), count+1
-		case <-time.After(quiet):
-			return all, count
-		}
-	}
-}
 
 // TestWatchBurst sets 100,000 routes. They cause few events, and a later change still causes one.
 func TestWatchBurst(t *testing.T) {
@@ -33,25 +22,25 @@ func TestWatchBurst(t *testing.T) {
 		t.Fatal(err)
 	}
 	const count = 100_000
-	want := make([]kernel.OwnRoute, count)
-	for i := range want {
+	list := make([]kernel.OwnRoute, count)
+	for i := range list {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		want[i] = kernel.OwnRoute{Dev: "lo", Route: &routes.Route{Dst: netip.PrefixFrom(a, 32)}}
+		list[i] = kernel.OwnRoute{Dev: "lo", Route: &routes.Route{Dst: netip.PrefixFrom(a, 32)}}
 	}
 	begin := time.Now()
 	err := ns.Do(func() error {
-		_, err := ns.kernel.SyncRoutes(context.Background(), want, kernel.SyncOptions{})
+		_, err := ns.kernel.SyncRoutes(context.Background(), list, kernel.SyncOptions{})
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, n := collect(events, 2*floodPause)
+	all, n := want.Joined(events, 2*floodPause)
 	if took := time.Since(begin); !all.Routes || n < 1 || n > int(took/floodPause)*2+3 {
 		t.Errorf("%d events in %s: %+v", n, took, all)
 	}
 	ns.IP("link set dev lo mtu 9000")
-	if after, _ := collect(events, 300*time.Millisecond); after != (kernel.Event{Links: true}) {
+	if after, _ := want.Joined(events, 300*time.Millisecond); after != (kernel.Event{Links: true}) {
 		t.Errorf("after the burst: %+v", after)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink/wire"
 	"nmgre/testdata/netns"
+	"nmgre/testdata/want"
 )
 
 // watch starts a watch in the namespace.
@@ -33,23 +34,11 @@ func watch(ns *netns.Namespace) (<-chan kernel.Event, func()) {
 	return events, cancel
 }
 
-// collect joins and counts the events of some time.
-func collect(events <-chan kernel.Event, quiet time.Duration) (all kernel.Event, count int) {
-	for {
-		select {
-		case e := <-events:
-			all, count = all.And(e), count+1
-		case <-time.After(quiet):
-			return all, count
-		}
-	}
-}
-
 // TestWatch checks the event for each kind of change.
 func TestWatch(t *testing.T) {
 	ns := netns.New(t)
 	events, _ := watch(ns)
-	if all, n := collect(events, 300*time.Millisecond); n != 0 {
+	if all, n := want.Joined(events, 300*time.Millisecond); n != 0 {
 		t.Errorf("nothing was done, but %+v", all)
 	}
 	for _, c := range []struct {
@@ -68,7 +57,7 @@ func TestWatch(t *testing.T) {
 		{"link del one", kernel.Event{Links: true}},
 	} {
 		ns.IP(c.line)
-		if got, _ := collect(events, 300*time.Millisecond); got != c.want {
+		if got, _ := want.Joined(events, 300*time.Millisecond); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.line, got, c.want)
 		}
 	}
