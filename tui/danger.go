@@ -20,7 +20,7 @@ const defaultConfirm = 30 * time.Second
 // withDanger finds out whether a change may cut the person's own connection off. It calls then with
 // a warning, which is empty if it does not.
 func (m *Model) withDanger(effect func(context.Context, Workflow) (plan.Effect, error), then func(danger string) tea.Cmd) tea.Cmd {
-	s := m.opts.Session
+	s := m.opts.Session()
 	if !s.Client.IsValid() {
 		return then("")
 	}
@@ -44,7 +44,7 @@ func (m *Model) withDanger(effect func(context.Context, Workflow) (plan.Effect, 
 
 func (m *Model) dangerText() string {
 	return fmt.Sprintf("You are connected from %s, and the way there leads through what is changed: this may cut you off. nmgre undoes it by itself unless you confirm within %s.",
-		m.opts.Session.Client, m.opts.Confirm)
+		m.opts.Session().Client, m.opts.Confirm)
 }
 
 // errNotConfirmed ends a change that the person has not confirmed.

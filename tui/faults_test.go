@@ -214,11 +214,14 @@ func TestDownAndUp(t *testing.T) {
 // seat is the session of a person at another host.
 func seat(client string) nmgre.Session { return nmgre.Session{Client: tuitest.Addr(client)} }
 
+// found finds s, as an option of the screens.
+func found(s nmgre.Session) func() nmgre.Session { return func() nmgre.Session { return s } }
+
 // A change that may cut the person's own connection says so, and is undone unless it is confirmed.
 func TestChangeThatMayCutOff(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.ClientOn, f.Guarded = "gre1", seat("192.0.2.99")
-	d := openFake(t, f, Options{Session: seat("192.0.2.99"), Confirm: 20 * time.Second})
+	d := openFake(t, f, Options{Session: found(seat("192.0.2.99")), Confirm: 20 * time.Second})
 	d.keys("d").must("You are connected from 192.0.2.99", "leads through what is changed", "confirm within 20s")
 	d.keys("y").must("Keep it?", "In 20 seconds nmgre will bring gre1 up by itself")
 	c := d.m.screens[0].(*countdown)
@@ -239,7 +242,7 @@ func TestChangeThatMayCutOff(t *testing.T) {
 func TestNobodyConfirms(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.ClientOn, f.Guarded = "gre1", seat("192.0.2.99")
-	d := openFake(t, f, Options{Session: seat("192.0.2.99"), Confirm: 300 * time.Millisecond})
+	d := openFake(t, f, Options{Session: found(seat("192.0.2.99")), Confirm: 300 * time.Millisecond})
 	d.keys("d").must("this may cut you off")
 	d.keys("y").must("Keep it?")
 	for end := time.Now().Add(5 * time.Second); !f.Saw("undo down "); time.Sleep(10 * time.Millisecond) {
@@ -269,7 +272,7 @@ func TestEveryChangeIsGuarded(t *testing.T) {
 			f := tuitest.New().WithTunnels()
 			f.Guarded.Client = tuitest.Addr("192.0.2.99")
 			f.Tunnels[2].Tunnel.Routes[0].Dst = tuitest.Prefix("192.0.2.0/24")
-			d := openFake(t, f, Options{Session: f.Guarded})
+			d := openFake(t, f, Options{Session: found(f.Guarded)})
 			d.keys("j", "j")
 			for _, key := range tc.keys {
 				if key == "keep" {
@@ -306,7 +309,7 @@ func TestConfirmHasItsTime(t *testing.T) {
 func TestTypedAhead(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.ClientOn, f.Guarded = "gre1", seat("192.0.2.99")
-	d := openFake(t, f, Options{Session: seat("192.0.2.99")})
+	d := openFake(t, f, Options{Session: found(seat("192.0.2.99"))})
 	d.keys("d", "y").must("Keep it?")
 	d.m.screens[0].(*countdown).asked = time.Now()
 	d.keys("y").must("Keep it?", "y: pressed before the question was there")
@@ -321,7 +324,7 @@ func TestEditThatMayCutOff(t *testing.T) {
 		answer string
 		want   uint32
 	}{{"n", 1476}, {"y", 1400}} {
-		d := openFake(t, f, Options{Session: seat("192.0.2.99")})
+		d := openFake(t, f, Options{Session: found(seat("192.0.2.99"))})
 		d.keys("e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s").must("You are connected from 192.0.2.99")
 		d.keys("enter").must("Keep it?")
 		d.keys(tc.answer).settle().mustNot("Keep it?")
@@ -335,7 +338,7 @@ func TestEditThatMayCutOff(t *testing.T) {
 func TestNewTunnelThatMayCutOff(t *testing.T) {
 	f := tuitest.New()
 	f.Guarded = seat("10.20.0.5")
-	d := openFake(t, f, Options{Session: f.Guarded})
+	d := openFake(t, f, Options{Session: found(f.Guarded)})
 	d.keys("n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s").must("the way there leads through what is changed")
 	d.keys("enter").must("Keep it?", "nmgre made gre1")
 	d.keys("n").settle().must("it was not confirmed")

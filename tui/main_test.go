@@ -67,7 +67,7 @@ func show(wf Workflow, how string) int {
 	defer stop()
 	opts := Options{Host: "linux1", Color: os.Getenv("NO_COLOR") == "", ASCII: strings.Contains(how, "ascii"), Reports: os.Getenv("NMGRE_TUI_REPORTS")}
 	if strings.Contains(how, "client") {
-		opts.Session.Client = tuitest.Addr("192.0.2.99")
+		opts.Session = found(seat("192.0.2.99"))
 	}
 	if strings.Contains(how, "soon") {
 		opts.Confirm = time.Second

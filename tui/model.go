@@ -23,8 +23,9 @@ type Options struct {
 	ASCII bool // draw with ASCII characters alone
 	Mouse bool // clicks and the wheel; the terminal's own selection of text then needs shift
 	Host  string
-	// Session is the connection by which the person sits at this host; zero for none.
-	Session nmgre.Session
+	// Session finds the connection by which the person sits at this host; zero for none. It is called
+	// once, when it is first needed: a look at all parent processes takes time before the first frame.
+	Session func() nmgre.Session
 	// Confirm is how long a change that may cut the person's own connection waits to be confirmed
 	// before it is undone.
 	Confirm time.Duration
@@ -35,12 +36,12 @@ type Options struct {
 	Reports string
 }
 
-// once returns a function that reads the host's names once.
-func (o Options) once() func() routes.Names {
-	if o.Names == nil {
-		return func() routes.Names { return routes.Names{} }
+// once returns a function that calls find once. If find is nil, there is nothing to be found.
+func once[T any](find func() T) func() T {
+	if find == nil {
+		return func() (nothing T) { return nothing }
 	}
-	return sync.OnceValue(o.Names)
+	return sync.OnceValue(find)
 }
 
 // Model is everything on the screen. Only Update changes it; View draws it, and changes nothing but
@@ -49,7 +50,6 @@ type Model struct {
 	ctx   context.Context //nolint:containedctx // a program's model outlives every call
 	wf    Workflow
 	opts  Options
-	names func() routes.Names // the host's own
 	theme draw.Theme
 	send  func(tea.Msg) // takes messages of other goroutines to Update
 
@@ -96,7 +96,8 @@ type note struct {
 // goroutines.
 func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)) *Model {
 	opts.Confirm = cmp.Or(opts.Confirm, defaultConfirm)
-	return &Model{ctx: ctx, wf: wf, opts: opts, names: opts.once(), theme: draw.NewTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
+	opts.Names, opts.Session = once(opts.Names), once(opts.Session)
+	return &Model{ctx: ctx, wf: wf, opts: opts, theme: draw.NewTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
 		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse, reply: func(msg tea.Msg) tea.Msg { return msg }}
 }
 

@@ -50,7 +50,7 @@ func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error 
 	if err != nil {
 		return err
 	}
-	p.known.Version, p.known.Names = manager.Version, opts.once()()
+	p.known.Version, p.known.Names = manager.Version, once(opts.Names)()
 	if manager.Modify == nm.PermissionNo {
 		p.say("%s", withoutRights)
 	}

@@ -455,7 +455,7 @@ func TestTerminalStandsStill(t *testing.T) {
 	stopped := writerFunc(func(p []byte) (int, error) { <-still; return len(p), nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	opts := Options{Session: f.Guarded, Confirm: 300 * time.Millisecond, Reports: t.TempDir()}
+	opts := Options{Session: found(f.Guarded), Confirm: 300 * time.Millisecond, Reports: t.TempDir()}
 	raw := func() (func(), error) { return func() {}, nil }
 	size := func() (int, int, error) { return 80, 24, nil }
 	go func() {

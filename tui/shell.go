@@ -40,7 +40,7 @@ func (m *Model) openEdit(s *nmgre.Status) tea.Cmd {
 
 // host is everything that the wizard's answers need of the host, beyond its interfaces.
 func (m *Model) host() answers.Host {
-	return answers.Host{Tunnels: m.all, Version: m.manager.Version, Names: m.names()}
+	return answers.Host{Tunnels: m.all, Version: m.manager.Version, Names: m.opts.Names()}
 }
 
 // wizardShell is the program around a wizard.

@@ -139,6 +139,6 @@ func (a *app) screenOptions(flags screenFlags) tui.Options {
 	return tui.Options{
 		Color: os.Getenv("NO_COLOR") == "" && kind != "vt100" && kind != "vt220",
 		ASCII: flags.ascii || kind == "linux" || kind == "vt100" || kind == "vt220" || !term.IsUTF8(),
-		Mouse: flags.mouse, Host: name, Session: a.session(), Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names,
+		Mouse: flags.mouse, Host: name, Session: a.session, Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names,
 	}
 }
