@@ -73,7 +73,11 @@ func (a *app) terminal() (in, out *os.File, ok bool) {
 }
 
 // screensGCPercent collects garbage earlier than in a command: the screens may be open for days.
-const screensGCPercent = 50
+// Not at their very beginning: a collection would hold up the first frame.
+const (
+	screensGCPercent = 50
+	screensBegin     = time.Second
+)
 
 // paper describes standard output as the paper of a page of the manual.
 func (a *app) paper() manual.Paper {
@@ -113,7 +117,8 @@ func (a *app) withScreens(ctx context.Context, moment time.Duration, do func(con
 	if err := unfit(); err != nil {
 		return err
 	}
-	debug.SetGCPercent(screensGCPercent)
+	thrift := time.AfterFunc(screensBegin, func() { debug.SetGCPercent(screensGCPercent) })
+	defer thrift.Stop()
 	// a program that runs long parses a file of root's again only after it has changed
 	d.Files = d.Files.Remembering()
 	err = do(fits, screens.New(d, a.session, a.exe).WithPair(a.farApp().MakeFar))
