@@ -23,8 +23,8 @@ type Options struct {
 	ASCII bool // draw with ASCII characters alone
 	Mouse bool // clicks and the wheel; the terminal's own selection of text then needs shift
 	Host  string
-	// Session finds the connection by which the person sits at this host; zero for none. It is called
-	// once, when it is first needed: a look at all parent processes takes time before the first frame.
+	// Session finds the connection by which the person sits at this host; zero for none. It is
+	// called once, when it is first needed: a look at all parent processes takes time.
 	Session func() nmgre.Session
 	// Confirm is how long a change that may cut the person's own connection waits to be confirmed
 	// before it is undone.

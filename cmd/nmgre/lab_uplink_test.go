@@ -80,6 +80,11 @@ func mustGoByUplink(t *testing.T) {
 func TestLabSecondUplink(t *testing.T) {
 	lab.Need(t)
 	secondUplink(t, "ipv4.routes '0.0.0.0/0 100.0.9.1 table=100' ipv4.routing-rules 'priority 100 from 100.0.9.100 table 100'")
+	lab.Linux1.SSH(t, lab.Linux2)
+	paired := nmgreOn(t, lab.Linux2, exitDone, "pair", "linux1", "--dry-run").Stdout
+	if !strings.Contains(paired, "no route to 100.0.9.0/24 at linux1, an uplink there") || !strings.Contains(paired, "ipv4.routes 10.10.1.0/24 ") {
+		t.Errorf("the plan of pair: %s", paired)
+	}
 	r := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--local", "100.0.9.100", "--address", "172.16.0.1/30", "--route", "default metric 50", "--no-probe")
 	mustLeaveByUplink(t, r)
 	if strings.Contains(r.Stderr, "host route") || ownRoutes(t, lab.Linux1) != "" {

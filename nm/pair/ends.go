@@ -229,6 +229,8 @@ func (w *Wish) propose(host string, near, far *Hello) (notes []string) {
 		case !has4:
 		case own(near, lan):
 			notes = append(notes, fmt.Sprintf("no route to %s at %s: this host has that network, or a part of it, itself", lan, fault.Printable(host)))
+		case slices.Contains(far.Uplinks, lan):
+			notes = append(notes, fmt.Sprintf("no route to %s at %s, an uplink there; where it is a LAN of yours, add --route %s", lan, fault.Printable(host), lan))
 		case near.carrier(lan, toFar) != "":
 			notes = append(notes, notTwice(lan, "here", near.carrier(lan, toFar), "route"))
 		default:

@@ -114,6 +114,8 @@ type Hello struct {
 	Names   []string   `json:"names"` // of its devices and profiles
 	Ends    []Ends     `json:"ends"`  // of its tunnels
 	Routed  []Routed   `json:"routed,omitempty"`
+	// Uplinks are those of Nets by which packets to Client leave by a gateway: no LANs.
+	Uplinks []netip.Prefix `json:"uplinks,omitempty"`
 }
 
 // Net is a network of a host: an address of its own with the length of the network.
@@ -358,7 +360,7 @@ func (h *Hello) check() error {
 	case h.Protocol != Protocol:
 		return &fault.Error{Kind: fault.ErrUnsupported, What: fmt.Sprintf("the other end is nmgre %s, which speaks another language (%d, and this one %d)", fault.Printable(h.Version), h.Protocol, Protocol),
 			Hint: "install the same version of nmgre at both ends"}
-	case len(h.Nets) > maxList || len(h.Names) > maxList || len(h.Ends) > maxList || len(h.Routed) > maxList:
+	case len(h.Nets) > maxList || len(h.Names) > maxList || len(h.Ends) > maxList || len(h.Routed) > maxList || len(h.Uplinks) > maxList:
 		return bad("a list has more than %d entries", maxList)
 	case len(h.Host) > 255 || len(h.Version) > 255:
 		return bad("its name is too long")

@@ -153,6 +153,22 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// A further uplink of the far end gets no route into the tunnel, and a note says so.
+func TestCompleteBesideAnUplink(t *testing.T) {
+	near, far := linux1(), linux2()
+	far.Nets = append(far.Nets, Net{"eth9", want.CIDR("100.0.9.100/24"), true, false})
+	far.Uplinks = want.CIDRs("100.0.2.0/24", "100.0.9.0/24")
+	w := Wish{Near: nm.NewTunnel()}
+	notes, err := w.Complete("linux2", near, far)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const says = "no route to 100.0.9.0/24 at linux2, an uplink there; where it is a LAN of yours, add --route 100.0.9.0/24"
+	if len(w.Near.Routes) != 1 || w.Near.Routes[0].String() != "10.10.2.0/24" || !slices.Contains(notes, says) {
+		t.Errorf("%s, %q", w.Near.CreateCommand(), notes)
+	}
+}
+
 // An ssh by a jump host reaches a private address of the far end: its public one is taken, if it
 // has one. A private one that this host has reached itself stays, and so does the only one.
 func TestPeerBehindJumpHost(t *testing.T) {

@@ -165,13 +165,13 @@ func (n *Near) Plan(ctx context.Context, wish pair.Wish, name string) (*Both, er
 	view := n.at()
 	go func() { // while ssh connects
 		var err error
-		near, err = greeting(ctx, view)
+		near, err = greeting(ctx, view, netip.Addr{})
 		own <- err
 	}()
 	l, hello, err := n.dial(ctx)
 	ownErr := <-own
 	if now := n.at(); now != view && err == nil && ownErr == nil { // a person has answered ssh
-		near, ownErr = greeting(ctx, now)
+		near, ownErr = greeting(ctx, now, netip.Addr{})
 	}
 	if err == nil && ownErr == nil && pair.Same(near, hello) {
 		err = n.itself()

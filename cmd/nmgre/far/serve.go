@@ -10,6 +10,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/opposite"
 	"nmgre/nm/pair"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
@@ -83,7 +84,7 @@ func (v *serving) fail(err error) error {
 
 // greet says who this host is.
 func (v *serving) greet(ctx context.Context) error {
-	hello, err := greeting(ctx, v.at.now())
+	hello, err := greeting(ctx, v.at.now(), v.Session.Client)
 	if err != nil {
 		return err
 	}
@@ -92,8 +93,9 @@ func (v *serving) greet(ctx context.Context) error {
 	return v.say(pair.Message{Type: pair.Greeting, Hello: hello})
 }
 
-// greeting is a host's first message: its links and tunnels, and whether nmgre is root there.
-func greeting(ctx context.Context, host *nmgre.Host) (*pair.Hello, error) {
+// greeting is a host's first message: its links and tunnels, whether nmgre is root there, and by
+// which networks packets to client leave, which may be the zero Addr.
+func greeting(ctx context.Context, host *nmgre.Host, client netip.Addr) (*pair.Hello, error) {
 	links, err := host.Kernel.Links(ctx)
 	if err != nil {
 		return nil, err
@@ -109,7 +111,8 @@ func greeting(ctx context.Context, host *nmgre.Host) (*pair.Hello, error) {
 	}
 	hello := pair.HelloOf(links, tunnels)
 	hello.Root = host.Kernel.CanChange()
-	return hello, nil
+	hello.Uplinks, err = opposite.Uplinks(ctx, host.Kernel, links, client)
+	return hello, err
 }
 
 // answer carries out a message.
