@@ -237,6 +237,21 @@ func TestChangeThatMayCutOff(t *testing.T) {
 	}
 }
 
+// The person's session is looked for when a change needs it, and once. The first frame does not
+// wait for it.
+func TestSessionIsFoundOnce(t *testing.T) {
+	f := tuitest.New().WithTunnels()
+	looks := 0
+	d := openFake(t, f, Options{Session: func() nmgre.Session { looks++; return seat("192.0.2.99") }})
+	if d.must("gre1"); looks != 0 {
+		t.Errorf("%d looks before the first frame", looks)
+	}
+	d.keys("d", "esc", "d")
+	if looks != 1 {
+		t.Errorf("%d looks", looks)
+	}
+}
+
 // Nobody confirms: the change is undone in time, by its own goroutine. The main loop, which stands
 // still here, is not needed.
 func TestNobodyConfirms(t *testing.T) {
