@@ -81,9 +81,29 @@ func areKept(t *testing.T) {
 	}
 }
 
-// takesOver takes one of the two tunnels down, first at the far end, which then answers by the
-// other one. The hosts behind must reach each other within a second.
+// takesOver takes one of the two tunnels down. The hosts behind must reach each other within a
+// second. On a busy machine something else may take that second, so that it is tried up to three
+// times.
 func takesOver(t *testing.T, when, name string) {
+	t.Helper()
+	const most = 3
+	for i := 1; ; i++ {
+		routes := withoutTunnel(t, name)
+		if routes == "" {
+			return
+		}
+		t.Logf("%s, try %d: a second after %s went down lan1 does not reach lan2:\n%s", when, i, name, routes)
+		if i == most {
+			t.Errorf("%s: %d times it took more than a second", when, most)
+			return
+		}
+	}
+}
+
+// withoutTunnel takes a tunnel down and up again, first at the far end, which then answers by the
+// other one. It returns the routes of linux1 if the hosts behind do not reach each other a second
+// later.
+func withoutTunnel(t *testing.T, name string) (routes string) {
 	t.Helper()
 	lab.Linux2.Run(t, "nmcli", "connection", "down", name)
 	eventually(t, "the far end answers by the other one", func() bool {
@@ -91,10 +111,9 @@ func takesOver(t *testing.T, when, name string) {
 		return strings.Contains(own, "10.10.1.0/24") && !strings.Contains(own, "dev "+name)
 	})
 	lab.Linux1.Run(t, "nmcli", "connection", "down", name)
-	for down := time.Now(); !pingsOnce(lab.LAN1, lab.LAN2Addr); {
+	for down := time.Now(); routes == "" && !pingsOnce(lab.LAN1, lab.LAN2Addr); {
 		if time.Since(down) > time.Second {
-			t.Errorf("%s: a second after %s went down lan1 does not reach lan2:\n%s", when, name, lab.Linux1.Run(t, "ip", "route"))
-			break
+			routes = lab.Linux1.Run(t, "ip", "route")
 		}
 	}
 	lab.Linux1.Run(t, "nmcli", "connection", "up", name)
@@ -102,6 +121,7 @@ func takesOver(t *testing.T, when, name string) {
 	eventually(t, "both hosts use both again", func() bool {
 		return strings.Count(ownRoutes(t, lab.Linux1), "nexthop via") == 2 && strings.Count(ownRoutes(t, lab.Linux2), "nexthop via") == 2
 	})
+	return routes
 }
 
 // pingsOnce sends one echo request, and waits a fifth of a second for the answer.
