@@ -134,7 +134,7 @@ func TestLabParentInVRF(t *testing.T) {
 }
 
 // mustBeFoundInVRF puts a tunnel into the VRF by nmcli: NetworkManager sets its route in the VRF's
-// table, and verify looks for it there.
+// table, and verify looks for it there. The route that root keeps is in that table alone, too.
 func mustBeFoundInVRF(t *testing.T) {
 	t.Helper()
 	nmgreOn(t, lab.Linux1, exitDone, "create", "--name", "inside", "--peer", "100.0.2.100", "--key", "7", "--address", "172.16.7.1/30", "--route", "10.20.0.0/24", "--no-probe")
@@ -146,6 +146,21 @@ func mustBeFoundInVRF(t *testing.T) {
 	}
 	if r := nmgreOn(t, lab.Linux1, exitDone, "route", "list", "inside"); !strings.Contains(r.Stdout, " set ") || strings.Contains(r.Stdout, "missing") {
 		t.Errorf("the route in a VRF: %s", r)
+	}
+	installHook(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, "route", "add", "inside", "10.21.0.0/24", "nexthop", "via", "172.16.7.2", "nexthop", "dev", "inside")
+	kept := func() string { return ownRoutes(t, lab.Linux1) }
+	if got := kept(); !strings.Contains(got, "10.21.0.0/24") || strings.Count(got, "table 100") != 1 {
+		t.Errorf("root's route: %s", got)
+	}
+	nmcli(t, "connection down inside")
+	nmcli(t, "connection up inside")
+	eventually(t, "root's route in the VRF comes again", func() bool { return strings.Count(kept(), "table 100") == 1 })
+	if r := nmgreOn(t, lab.Linux1, exitDone, "route", "list", "inside"); strings.Contains(r.Stdout, "missing") {
+		t.Errorf("root's route in a VRF: %s", r)
+	}
+	if r := nmgreOn(t, lab.Linux1, exitDone, "verify", "inside", "--no-probe", "--all-checks"); !strings.Contains(r.Stdout, "pass  route 10.21.0.0/24") {
+		t.Errorf("verify of root's route in a VRF: %s", r)
 	}
 	if form, r := applyOn(t, lab.Linux1, nmgreOn(t, lab.Linux1, exitDone, "export", "inside").Stdout); form.Changed {
 		t.Errorf("apply mends a route that is there: %s", r)

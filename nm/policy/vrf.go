@@ -33,14 +33,11 @@ func Deserted(ctx context.Context, k kernel.Policy, links []kernel.Link, ipv6 bo
 // leadsToVRFs says whether a rule leads to the tables of VRFs: it names no table.
 func leadsToVRFs(h kernel.HeldRule) bool { return h.Partly && h.Action == rule.Lookup && h.Table == 0 }
 
-// InVRF changes the routes of a profile to the tables that NetworkManager sets them in, and returns
-// them: for a device in a VRF, the table of the VRF takes the place of the main one, unless a route
-// names another table. vrf is nil for a device that is in none.
+// InVRF changes the routes of a tunnel to the tables that they are set in, and returns them (see
+// [kernel.InVRF]). vrf is nil for a device that is in none.
 func InVRF(list []routes.Route, vrf *kernel.Link) []routes.Route {
 	for i := range list {
-		if vrf != nil && list[i].Table == 0 && list[i].TableOrMain() == routes.MainTable {
-			list[i].Table = vrf.Table
-		}
+		list[i] = *kernel.InVRF(&list[i], vrf)
 	}
 	return list
 }

@@ -26,7 +26,7 @@ func (v *verifier) checkRoutes(ctx context.Context) error {
 	list := v.profileRoutes()
 	inProfile := len(list)
 	if len(v.kept.Routes) <= maxRouteChecks {
-		list = append(list, v.kept.Routes...)
+		list = append(list, policy.InVRF(slices.Clone(v.kept.Routes), kernel.VRF(v.links, v.link))...)
 	}
 	v.heldRoutes = sync.OnceValues(func() ([]kernel.HeldRoute, error) {
 		return v.sys.Kernel.Routes(ctx, v.link.Name, kernel.OneOf(list))

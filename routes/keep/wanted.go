@@ -95,8 +95,9 @@ func (s *state) wanted() wanted {
 		if up {
 			w.routes = slices.Grow(w.routes, len(k.Routes))
 		}
+		vrf := kernel.VRF(s.links, kernel.Named(s.links, k.Name))
 		for j := range k.Routes {
-			s.addRoute(&w, keptRoute{k, j}, &k.Routes[j], up)
+			s.addRoute(&w, keptRoute{k, j}, kernel.InVRF(&k.Routes[j], vrf), up)
 		}
 		// a LAN's device can be made anew
 		w.hookOthers = w.hookOthers || slices.ContainsFunc(k.Forward, func(dev string) bool { return dev != k.Name })

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"nmgre/routes"
 	"nmgre/routes/gre"
 )
 
@@ -111,6 +112,18 @@ func VRF(links []Link, l *Link) *Link {
 		return nil
 	}
 	return &links[i]
+}
+
+// InVRF returns the route as it is set for a device in a VRF: unless it names another table, that
+// of the VRF takes the place of the main one, as NetworkManager does it. Otherwise, and if vrf is
+// nil, it is r itself.
+func InVRF(r *routes.Route, vrf *Link) *routes.Route {
+	if vrf == nil || r.Table != 0 || r.TableOrMain() != routes.MainTable {
+		return r
+	}
+	in := *r
+	in.Table = vrf.Table
+	return &in
 }
 
 // Carries says whether a GRE tunnel among the links leaves from an address in n: its far end lies
