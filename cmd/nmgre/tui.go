@@ -72,11 +72,11 @@ func (a *app) terminal() (in, out *os.File, ok bool) {
 	return in, out, inOK && outOK && term.Is(in) && term.Is(out)
 }
 
-// screensGCPercent collects garbage earlier than in a command: the screens may be open for days.
-// Not at their very beginning: a collection would hold up the first frame.
 const (
+	// screensGCPercent collects garbage earlier than in a command: screens may be open for days.
 	screensGCPercent = 50
-	screensBegin     = time.Second
+	// screensBegin is how long they do without that: a collection would hold up the first frame.
+	screensBegin = time.Second
 )
 
 // paper describes standard output as the paper of a page of the manual.
@@ -117,8 +117,8 @@ func (a *app) withScreens(ctx context.Context, moment time.Duration, do func(con
 	if err := unfit(); err != nil {
 		return err
 	}
-	thrift := time.AfterFunc(screensBegin, func() { debug.SetGCPercent(screensGCPercent) })
-	defer thrift.Stop()
+	later := time.AfterFunc(screensBegin, func() { debug.SetGCPercent(screensGCPercent) })
+	defer later.Stop()
 	// a program that runs long parses a file of root's again only after it has changed
 	d.Files = d.Files.Remembering()
 	err = do(fits, screens.New(d, a.session, a.exe).WithPair(a.farApp().MakeFar))

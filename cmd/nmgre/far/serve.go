@@ -93,8 +93,8 @@ func (v *serving) greet(ctx context.Context) error {
 	return v.say(pair.Message{Type: pair.Greeting, Hello: hello})
 }
 
-// greeting is a host's first message: its links and tunnels, whether nmgre is root there, and by
-// which networks packets to client leave, which may be the zero Addr.
+// greeting is a host's first message: its links and tunnels, whether nmgre is root there, and its
+// uplinks to client. There are none for the zero Addr.
 func greeting(ctx context.Context, host *nmgre.Host, client netip.Addr) (*pair.Hello, error) {
 	links, err := host.Kernel.Links(ctx)
 	if err != nil {
